@@ -1,0 +1,34 @@
+// Package predicate is the small filter language that prunes partitions, buckets,
+// files and pages: a conjunction of comparisons of a column with constants.
+// Pruning is advisory: the reader of rows applies the whole filter itself.
+package predicate
+
+// Op is a comparison.
+type Op uint8
+
+// The comparisons.
+const (
+	Eq Op = iota
+	Ne
+	Lt
+	Le
+	Gt
+	Ge
+	In
+	IsNull
+	IsNotNull
+)
+
+// Compare is column Op values. Values are Go forms of the column's type:
+// bool, int64 (all integers; DATE days; TIME milliseconds; TIMESTAMP in the
+// Arrow unit of its precision), float64, string, []byte, decimal128.Num (of the
+// column's scale). Eq..Ge take one value, In any number, IsNull none.
+// A comparison with NULL is never true.
+type Compare struct {
+	Column string
+	Op     Op
+	Values []any
+}
+
+// And is a conjunction; the empty one is true.
+type And []Compare
