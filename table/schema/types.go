@@ -1,7 +1,3 @@
-// Package schema holds Paimon's data types, table schemas and their evolution,
-// and the mapping of types to Arrow.
-//
-// Types are Paimon's (and so Flink's): compute uses them as the types of SQL.
 package schema
 
 import (

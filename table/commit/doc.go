@@ -1,0 +1,3 @@
+// Package commit publishes new snapshots of a table, one after the other, with
+// optimistic concurrency.
+package commit
