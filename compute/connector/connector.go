@@ -94,6 +94,8 @@ type Context struct {
 	JobID   string
 	Bounded bool // batch statement: read to the present end, then end
 	Now     func() time.Time
+	// RunQuery is wired by the session; nil where no session is (a replay query is then refused).
+	RunQuery QueryRunner
 }
 
 // Factory opens sources and sinks of one connector name. A nil function means the
