@@ -53,7 +53,7 @@ func New(k Kind, msg string) error { return &kindError{kind: k, msg: msg} }
 // Errorf formats like fmt.Errorf (with %w) and gives the result the kind.
 func Errorf(k Kind, format string, args ...any) error {
 	err := fmt.Errorf(format, args...)
-	return &kindError{kind: k, msg: err.Error(), err: errors.Unwrap(err)}
+	return &kindError{kind: k, msg: err.Error(), err: err}
 }
 
 // Wrap gives err the kind without changing its text. A nil err stays nil.

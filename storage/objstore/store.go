@@ -1,9 +1,3 @@
-// Package objstore is the one contract through which weir touches stored bytes:
-// a flat namespace of immutable objects with an atomic put-if-absent.
-//
-// Keys are slash-separated relative paths ("db.db/t/snapshot/snapshot-1") without
-// leading slash, "." or "..". Backends: local disk, S3 and memory. Every backend
-// passes objstoretest; a backend whose put-if-absent is not atomic is refused.
 package objstore
 
 import (
