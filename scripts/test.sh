@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Every test. Prepares the peers (real S3 server, Java Paimon, pypaimon, Kafka, PostgreSQL) pinned
+# in .cache/; runs what can run; names last what it did not run, and then exits 1.
+set -u
+cd "$(dirname "$0")/.."
+skipped=()
+while read -r line; do skipped+=("${line#missing }"); done < <(scripts/need.sh test | grep '^missing ')
+peer() { # peer NAME COMMAND...
+  local name=$1; shift
+  echo "preparing $name"
+  "$@" >".cache/peer-$name.log" 2>&1 || { tail -5 ".cache/peer-$name.log" >&2; skipped+=("$name"); }
+}
+mkdir -p .cache
+peer versitygw scripts/tools.sh versitygw
+for p in java pypaimon kafka; do peer "$p" scripts/peers.sh "$p"; done
+[ ${#skipped[@]} -eq 0 ] && export WEIR_REQUIRE_PEERS=1
+
+failed=0
+step() { echo "== $1"; shift; local t=$SECONDS; "$@" || failed=1; echo "   $((SECONDS - t)) s"; }
+unformatted() { local u; u=$(gofmt -l $(git ls-files '*.go')); [ -z "$u" ] || { echo "not gofmt'ed: $u"; return 1; }; }
+step "format" unformatted
+step "vet" go vet -tags duckdb_arrow ./...
+step "table and storage without cgo" env CGO_ENABLED=0 go build ./storage/... ./table/...
+step "tests" go test -tags duckdb_arrow -p 2 -timeout 25m ./...
+# Short everywhere: the packages above DuckDB would otherwise spend their time in instrumented C++ calls.
+step "race detector" go test -tags duckdb_arrow -race -short -p 1 -timeout 25m ./...
+if [ ${#skipped[@]} -gt 0 ]; then
+  printf 'not run, because it could not be prepared: %s\n' "${skipped[@]}"
+  exit 1
+fi
+exit $failed
