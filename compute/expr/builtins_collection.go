@@ -1,0 +1,144 @@
+package expr
+
+import (
+	"strconv"
+
+	"github.com/weir-lake/weir/table/schema"
+)
+
+// collectionBuiltins make and read arrays, maps and rows. Array positions start at 1.
+func collectionBuiltins() []builtin {
+	return []builtin{
+		{sig: "ARRAY(SAME...) -", bind: bindArray, nulls: true},
+		{sig: "MAP(ANY...) -", bind: bindMap, nulls: true},
+		{sig: "ROW(ANY...) -", bind: bindRow, nulls: true},
+		{sig: "ITEM(ARRAY, INTEGER) - | ITEM(MAP, ANY) -", bind: bindItem},
+		{sig: "CARDINALITY(COLLECTION) INT"},
+		{sig: "ELEMENT(ARRAY) -", bind: bindElement},
+		{sig: "ARRAY_CONTAINS(ARRAY, ANY) BOOLEAN", bind: bindArrayNeedle, nulls: true},
+		{sig: "ARRAY_POSITION(ARRAY, ANY) INT", bind: bindArrayNeedle},
+		{sig: "ARRAY_REMOVE(ARRAY, ANY) ARG0", bind: bindArrayNeedle, nulls: true},
+		{sig: "ARRAY_APPEND(ARRAY, ANY) ARG0", bind: bindArrayAdd, nulls: true},
+		{sig: "ARRAY_PREPEND(ARRAY, ANY) ARG0", bind: bindArrayAdd, nulls: true},
+		{sig: "ARRAY_CONCAT(SAME...) SAME"},
+		{sig: "ARRAY_UNION(SAME, SAME) SAME"},
+		{sig: "ARRAY_DISTINCT(ARRAY) ARG0"},
+		{sig: "ARRAY_REVERSE(ARRAY) ARG0"},
+		{sig: "ARRAY_SLICE(ARRAY, INTEGER [, INTEGER]) ARG0"},
+		{sig: "ARRAY_MAX(ARRAY) -", bind: bindElement},
+		{sig: "ARRAY_MIN(ARRAY) -", bind: bindElement},
+		{sig: "ARRAY_SORT(ARRAY [, BOOLEAN, BOOLEAN]) ARG0"},
+		{sig: "ARRAY_JOIN(ARRAY, STRING [, STRING]) STRING"},
+		{sig: "MAP_KEYS(MAP) -", bind: bindMapKeys},
+		{sig: "MAP_VALUES(MAP) -", bind: bindMapValues},
+		{sig: "MAP_ENTRIES(MAP) -", bind: bindMapEntries},
+		{sig: "MAP_FROM_ARRAYS(ARRAY, ARRAY) -", bind: bindMapFromArrays},
+	}
+}
+
+// miscBuiltins are what fits no family.
+func miscBuiltins() []builtin {
+	return []builtin{
+		{sig: "TYPEOF(ANY [, BOOLEAN]) STRING", nulls: true},
+		{sig: "UUID() STRING", volatile: true},
+	}
+}
+
+func bindArray(args []schema.Type, _ []*Literal) (schema.Type, []schema.Type, bool) {
+	t, ok := CommonType(args...)
+	if !ok {
+		return schema.Type{}, nil, false
+	}
+	want := make([]schema.Type, len(args))
+	for i, a := range args {
+		want[i] = t.WithNotNull(a.NotNull)
+	}
+	return schema.TArray(t).WithNotNull(true), want, true
+}
+
+// bindMap types key1, value1, key2, value2, ...
+func bindMap(args []schema.Type, _ []*Literal) (schema.Type, []schema.Type, bool) {
+	if len(args)%2 != 0 {
+		return schema.Type{}, nil, false
+	}
+	var keys, values []schema.Type
+	for i := 0; i < len(args); i += 2 {
+		keys, values = append(keys, args[i]), append(values, args[i+1])
+	}
+	k, ok1 := CommonType(keys...)
+	v, ok2 := CommonType(values...)
+	if !ok1 || !ok2 {
+		return schema.Type{}, nil, false
+	}
+	want := make([]schema.Type, len(args))
+	for i := range args {
+		want[i] = k.WithNotNull(args[i].NotNull)
+		if i%2 == 1 {
+			want[i] = v.WithNotNull(args[i].NotNull)
+		}
+	}
+	return schema.TMap(k, v).WithNotNull(true), want, true
+}
+
+func bindRow(args []schema.Type, _ []*Literal) (schema.Type, []schema.Type, bool) {
+	t := schema.Type{Kind: schema.Row, NotNull: true}
+	for i, a := range args {
+		t.Fields = append(t.Fields, schema.Field{ID: i, Name: "EXPR$" + strconv.Itoa(i), Type: a})
+	}
+	return t, args, true
+}
+
+func bindItem(args []schema.Type, _ []*Literal) (schema.Type, []schema.Type, bool) {
+	switch {
+	case args[0].Kind == schema.Array && (args[1].IsInteger() || args[1].Kind == schema.Null):
+		return args[0].Elem.WithNotNull(false), []schema.Type{args[0], schema.TBigInt.WithNotNull(args[1].NotNull)}, true
+	case args[0].Kind == schema.Map:
+		if _, ok := CommonType(*args[0].Key, args[1]); !ok {
+			return schema.Type{}, nil, false
+		}
+		return args[0].Elem.WithNotNull(false), []schema.Type{args[0], args[0].Key.WithNotNull(args[1].NotNull)}, true
+	default:
+		return schema.Type{}, nil, false
+	}
+}
+
+func bindElement(args []schema.Type, _ []*Literal) (schema.Type, []schema.Type, bool) {
+	return args[0].Elem.WithNotNull(false), args, true
+}
+
+// bindArrayNeedle casts the second argument to the element type.
+func bindArrayNeedle(args []schema.Type, _ []*Literal) (schema.Type, []schema.Type, bool) {
+	t, ok := CommonType(*args[0].Elem, args[1])
+	if !ok || !t.SameRoot(*args[0].Elem) {
+		return schema.Type{}, nil, false
+	}
+	return schema.Type{}, []schema.Type{args[0], args[0].Elem.WithNotNull(args[1].NotNull)}, true
+}
+
+func bindArrayAdd(args []schema.Type, _ []*Literal) (schema.Type, []schema.Type, bool) {
+	t, ok := CommonType(*args[0].Elem, args[1])
+	if !ok {
+		return schema.Type{}, nil, false
+	}
+	arr := schema.TArray(t).WithNotNull(args[0].NotNull)
+	return arr, []schema.Type{arr, t.WithNotNull(args[1].NotNull)}, true
+}
+
+func bindMapKeys(args []schema.Type, _ []*Literal) (schema.Type, []schema.Type, bool) {
+	return schema.TArray(*args[0].Key).WithNotNull(args[0].NotNull), args, true
+}
+
+func bindMapValues(args []schema.Type, _ []*Literal) (schema.Type, []schema.Type, bool) {
+	return schema.TArray(*args[0].Elem).WithNotNull(args[0].NotNull), args, true
+}
+
+func bindMapEntries(args []schema.Type, _ []*Literal) (schema.Type, []schema.Type, bool) {
+	entry := schema.Type{Kind: schema.Row, Fields: []schema.Field{
+		{ID: 0, Name: "key", Type: *args[0].Key}, {ID: 1, Name: "value", Type: *args[0].Elem},
+	}}
+	return schema.TArray(entry).WithNotNull(args[0].NotNull), args, true
+}
+
+func bindMapFromArrays(args []schema.Type, _ []*Literal) (schema.Type, []schema.Type, bool) {
+	return schema.TMap(*args[0].Elem, *args[1].Elem).WithNotNull(allNotNull(args)), args, true
+}
