@@ -227,6 +227,16 @@ func RowBytes(stored []byte) []byte {
 // DecodeRow reads a stored row of the given types. Bytes that are no such row
 // are an error of kind corrupt; it never reads outside data.
 func DecodeRow(types []Type, data []byte) ([]any, error) {
+	return decodeRow(types, data, func(Type) bool { return true })
+}
+
+// DecodeStats is DecodeRow for statistics, in which columns of types that have
+// none keep a slot without meaning: they read as nil.
+func DecodeStats(types []Type, data []byte) ([]any, error) {
+	return decodeRow(types, data, Rowable)
+}
+
+func decodeRow(types []Type, data []byte, want func(Type) bool) ([]any, error) {
 	if len(data) < arityBytes {
 		return nil, corruptRow("%d bytes, shorter than its arity", len(data))
 	}
@@ -241,7 +251,7 @@ func DecodeRow(types []Type, data []byte) ([]any, error) {
 	}
 	out := make([]any, len(types))
 	for i, t := range types {
-		if bit := i + headerBits; row[bit/8]>>(bit%8)&1 == 1 {
+		if bit := i + headerBits; row[bit/8]>>(bit%8)&1 == 1 || !want(t) {
 			continue
 		}
 		v, err := decodeSlot(t, row, row[nulls+8*i:][:8])
