@@ -3,7 +3,8 @@
 // to Arrow.
 //
 // Everything above reads it: manifest and commit for rows and options, write and
-// scan for columns and paths, compute for the types of SQL. It does no I/O.
+// scan for columns and paths, compute for the types of SQL. All is pure but Files,
+// which reads and writes the schema files.
 //
 // Invariants: a Schema that Parse or Validate let through has unique column
 // names and keys that exist; options and fields that weir does not know are
