@@ -15,8 +15,8 @@ import (
 )
 
 // listDepthMax bounds the walk: a symbolic link to a folder above itself would
-// otherwise be followed for ever. Paimon needs about eight levels.
-const listDepthMax = 64
+// otherwise be followed until the kernel refuses, at 40. Paimon needs about eight.
+const listDepthMax = 32
 
 // List implements Store. Objects put or deleted meanwhile may or may not be seen.
 func (l *Local) List(ctx context.Context, prefix string, fn func(Info) error) error {

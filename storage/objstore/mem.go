@@ -91,6 +91,9 @@ func (m *Mem) Create(ctx context.Context, key string) (Writer, error) {
 	if err := ValidateKey(key); err != nil {
 		return nil, err
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("put %s: %w", m.URI(key), err)
+	}
 	return &memWriter{ctx: ctx, store: m, key: key}, nil
 }
 

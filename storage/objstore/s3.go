@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	mathrand "math/rand/v2"
 	"net/http"
 	"os"
 	"time"
@@ -26,7 +27,9 @@ const (
 	s3PartDefault     = 8 << 20 // bytes: one buffer per open Writer, 78 GiB at 10,000 parts
 	s3PartMin         = 5 << 20 // bytes: S3 refuses smaller parts except the last
 	s3PartsMax        = 10_000  // S3's limit
+	s3BackoffDefault  = 100 * time.Millisecond
 	s3BackoffMax      = 5 * time.Second
+	backoffDoublings  = 10 // keeps the shift from overflowing; s3BackoffMax cuts earlier
 	// s3HeaderTimeout ends a request that a hung server took and never answers.
 	s3HeaderTimeout = time.Minute
 	// s3IdleConns lets a scan that reads many files at once keep its connections.
@@ -58,6 +61,9 @@ type S3Options struct {
 	ReadOnly bool
 	// AttemptsMax bounds the tries of one request; 0 is 5.
 	AttemptsMax int
+	// Backoff is the mean wait before the second try of a request; it doubles up to
+	// 5 s. 0 is 100 ms.
+	Backoff time.Duration
 	// PartBytes is the buffer of each open Writer and the size of its parts; 0 is
 	// 8 MiB, at least 5 MiB.
 	PartBytes int
@@ -78,6 +84,9 @@ func (o S3Options) withDefaults() S3Options {
 	}
 	if o.AttemptsMax == 0 {
 		o.AttemptsMax = s3AttemptsDefault
+	}
+	if o.Backoff == 0 {
+		o.Backoff = s3BackoffDefault
 	}
 	if o.PartBytes == 0 {
 		o.PartBytes = s3PartDefault
@@ -103,6 +112,17 @@ func (o S3Options) validate() error {
 		return errkind.Errorf(errkind.Invalid, "S3 options: AttemptsMax %d must be positive, PartBytes %d at least %d", o.AttemptsMax, o.PartBytes, s3PartMin)
 	}
 	return nil
+}
+
+// backoff is the mean wait before the second try. It is the SDK's
+// retry.BackoffDelayer, so that its retries and ours wait alike.
+type backoff time.Duration
+
+// BackoffDelay returns the wait after an attempt (from 1), spread so that many
+// clients do not come back at once.
+func (b backoff) BackoffDelay(attempt int, _ error) (time.Duration, error) {
+	mean := min(time.Duration(b)<<min(max(attempt-1, 0), backoffDoublings), s3BackoffMax)
+	return mean/2 + mathrand.N(mean), nil
 }
 
 // S3 keeps objects in an S3 bucket. PutIfAbsent is a PUT with If-None-Match: *;
@@ -146,7 +166,7 @@ func newS3Client(opts S3Options) *s3.Client {
 		UsePathStyle: opts.Endpoint != "" && !opts.VirtualHost,
 		Retryer: retry.NewStandard(func(so *retry.StandardOptions) {
 			so.MaxAttempts = opts.AttemptsMax
-			so.MaxBackoff = s3BackoffMax
+			so.Backoff = backoff(opts.Backoff)
 		}),
 	}
 	if opts.Endpoint != "" {

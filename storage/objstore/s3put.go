@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
@@ -53,12 +52,11 @@ func (s *S3) putOnce(ctx context.Context, key, token string, data []byte) error 
 // winner into a loser. mine tells whether the object there is ours.
 func (s *S3) publish(ctx context.Context, key string, send func(func(*s3.Options)) error, mine func(context.Context) (bool, error)) error {
 	noRetry := func(o *s3.Options) { o.Retryer = aws.NopRetryer{} }
-	backoff := retry.NewExponentialJitterBackoff(s3BackoffMax)
 	open := false // an earlier attempt may have succeeded unseen
 	var err error
 	for attempt := range s.opts.AttemptsMax {
 		if attempt > 0 {
-			if werr := wait(ctx, backoff, attempt); werr != nil {
+			if werr := s.wait(ctx, attempt); werr != nil {
 				return fmt.Errorf("put %s: %w", s.URI(key), werr)
 			}
 		}
@@ -98,8 +96,8 @@ func decided(err error) bool {
 	return apiCode(err) != "RequestTimeout" && apiCode(err) != "SlowDown"
 }
 
-func wait(ctx context.Context, backoff *retry.ExponentialJitterBackoff, attempt int) error {
-	delay, err := backoff.BackoffDelay(attempt, nil)
+func (s *S3) wait(ctx context.Context, attempt int) error {
+	delay, err := backoff(s.opts.Backoff).BackoffDelay(attempt, nil)
 	if err != nil {
 		return err
 	}
