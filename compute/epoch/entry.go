@@ -90,9 +90,10 @@ type State struct {
 	Jobs  map[string]JobRecord `json:"jobs"`
 	// FloorEpoch and Floor are each job's input up to the records no job will replay;
 	// Records are the ones above, ascending.
-	FloorEpoch int64               `json:"floor_epoch"`
-	Floor      map[string]JobInput `json:"floor"`
-	Records    []Record            `json:"records,omitempty"`
+	FloorEpoch   int64               `json:"floor_epoch"`
+	FloorClockMs int64               `json:"floor_clock_ms"`
+	Floor        map[string]JobInput `json:"floor"`
+	Records      []Record            `json:"records,omitempty"`
 	// Foreign is the newest foreign snapshot recorded per table path.
 	Foreign map[string]int64 `json:"foreign,omitempty"`
 }
@@ -159,7 +160,7 @@ func (s *State) raiseFloor(keepFrom int64) {
 				s.Floor[id] = merge(s.Floor[id], in)
 			}
 		}
-		s.FloorEpoch = r.Epoch
+		s.FloorEpoch, s.FloorClockMs = r.Epoch, r.ClockMs
 		s.Records = s.Records[1:]
 	}
 }
@@ -184,7 +185,8 @@ func merge(old, in JobInput) JobInput {
 
 func (s *State) clone() *State {
 	c := NewState()
-	c.N, c.Term, c.Epoch, c.FloorEpoch = s.N, s.Term, s.Epoch, s.FloorEpoch
+	c.N, c.Term, c.Epoch = s.N, s.Term, s.Epoch
+	c.FloorEpoch, c.FloorClockMs = s.FloorEpoch, s.FloorClockMs
 	maps.Copy(c.Jobs, s.Jobs)
 	maps.Copy(c.Foreign, s.Foreign)
 	for id, in := range s.Floor {

@@ -273,6 +273,16 @@ func (f *Frontier) Servable(tables ...string) (e int64, blame Writer) {
 	return e, blame
 }
 
+// PendingCount is how many epochs with input the writer has not completed.
+func (f *Frontier) PendingCount(w Writer) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if ws := f.mu.writers[w]; ws != nil {
+		return len(ws.pending)
+	}
+	return 0
+}
+
 // Changed returns a channel closed at the next change of anything. Take it before looking.
 func (f *Frontier) Changed() <-chan struct{} {
 	f.mu.Lock()

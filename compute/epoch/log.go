@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"sort"
@@ -204,19 +205,56 @@ func (l *Log) RecordJob(ctx context.Context, j JobRecord) error {
 	return l.append(ctx, Entry{Kind: KindJob, Job: &j}, false)
 }
 
-// Since returns the records with Epoch > after that name the job, ascending.
-func (l *Log) Since(jobID string, after int64) []Record {
+// Record is what the epoch holds for the job; false when it had no input of its own.
+func (l *Log) Record(jobID string, epoch int64) (JobInput, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	rs := l.mu.state.Records
+	i := sort.Search(len(rs), func(i int) bool { return rs[i].Epoch >= epoch })
+	if i == len(rs) || rs[i].Epoch != epoch {
+		return JobInput{}, false
+	}
+	in, ok := rs[i].Jobs[jobID]
+	return in, ok
+}
+
+// Since returns the epochs above after whose records name the job, or list a foreign snapshot of one
+// of the tables, ascending.
+func (l *Log) Since(jobID string, tables []string, after int64) []int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	rs := l.mu.state.Records
 	i := sort.Search(len(rs), func(i int) bool { return rs[i].Epoch > after })
-	var out []Record
+	var out []int64
 	for _, r := range rs[i:] {
-		if _, ok := r.Jobs[jobID]; ok {
-			out = append(out, r)
+		_, named := r.Jobs[jobID]
+		for _, t := range tables {
+			_, foreign := r.Foreign[t]
+			named = named || foreign
+		}
+		if named {
+			out = append(out, r.Epoch)
 		}
 	}
 	return out
+}
+
+// ForeignEpoch is the epoch whose record lists the foreign snapshot of the table first: the first one
+// that reaches up to it. Snapshots older than the log belong to epoch 0; ones no record lists yet to none.
+func (l *Log) ForeignEpoch(table string, snapshot int64) (epoch int64, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.mu.state
+	newest, seen := s.Foreign[table]
+	if !seen || newest < snapshot {
+		return 0, false
+	}
+	for i := range s.Records {
+		if upTo, has := s.Records[i].Foreign[table]; has && upTo >= snapshot {
+			return s.Records[i].Epoch, true
+		}
+	}
+	return s.FloorEpoch, true
 }
 
 // InputAt is State.InputAt of the log as it is now.
@@ -224,6 +262,26 @@ func (l *Log) InputAt(jobID string, epoch int64) (JobInput, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.mu.state.InputAt(jobID, epoch)
+}
+
+// Foreign is the newest foreign snapshot listed per table path.
+func (l *Log) Foreign() map[string]int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.mu.state.Foreign)
+}
+
+// ClockAt is the recorded wall clock and seed of the newest record at or below the epoch: what NOW()
+// means in it. Before the first record it is the Unix epoch.
+func (l *Log) ClockAt(epoch int64) (time.Time, int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	rs := l.mu.state.Records
+	i := sort.Search(len(rs), func(i int) bool { return rs[i].Epoch > epoch })
+	if i == 0 {
+		return time.UnixMilli(l.mu.state.FloorClockMs).UTC(), l.mu.state.FloorEpoch
+	}
+	return time.UnixMilli(rs[i-1].ClockMs).UTC(), rs[i-1].Seed
 }
 
 // CheckTerm reads whether a newer term exists. The commit path calls it before each attempt.
