@@ -165,16 +165,22 @@ func EncodeIndex(entries []IndexEntry, codec string) ([]byte, error) {
 // safe for concurrent use.
 type Files struct {
 	store objstore.Store
-	codec string
+	codec atomic.Value // string
 	run   string
 	count *atomic.Int64
+	cache *entryCache
 }
 
 // NewFiles makes an accessor over a store rooted at the table. codec is the
 // value of manifest.compression, "" being zstd.
 func NewFiles(store objstore.Store, codec string) *Files {
-	return &Files{store: store, codec: codec, run: uuid.NewString(), count: new(atomic.Int64)}
+	f := &Files{store: store, run: uuid.NewString(), count: new(atomic.Int64), cache: newEntryCache()}
+	f.codec.Store(codec)
+	return f
 }
+
+// SetCodec changes the codec of files written from now on.
+func (f *Files) SetCodec(codec string) { f.codec.Store(codec) }
 
 // Key is the key of a metadata file, relative to the table.
 func Key(name string) string { return schema.DirManifest + "/" + name }
@@ -202,9 +208,17 @@ func (f *Files) write(ctx context.Context, name string, data []byte) (int64, err
 	return int64(len(data)), nil
 }
 
-// ReadEntries reads a manifest by its name.
+// ReadEntries reads a manifest by its name. The result is shared with other
+// callers: it must not be changed.
 func (f *Files) ReadEntries(ctx context.Context, name string) ([]Entry, error) {
-	return read(ctx, f, name, DecodeEntries)
+	if entries, ok := f.cache.get(name); ok {
+		return entries, nil
+	}
+	entries, err := read(ctx, f, name, DecodeEntries)
+	if err == nil {
+		f.cache.put(name, entries)
+	}
+	return entries, err
 }
 
 // ReadList reads a manifest list by its name; "" is the empty list.
@@ -225,7 +239,7 @@ func (f *Files) ReadIndex(ctx context.Context, name string) ([]IndexEntry, error
 
 // WriteList writes a manifest list and returns its name and size in bytes.
 func (f *Files) WriteList(ctx context.Context, metas []Meta) (string, int64, error) {
-	data, err := EncodeList(metas, f.codec)
+	data, err := EncodeList(metas, f.codec.Load().(string))
 	if err != nil {
 		return "", 0, fmt.Errorf("manifest list: %w", err)
 	}
@@ -236,7 +250,7 @@ func (f *Files) WriteList(ctx context.Context, metas []Meta) (string, int64, err
 
 // WriteIndex writes an index manifest and returns its name.
 func (f *Files) WriteIndex(ctx context.Context, entries []IndexEntry) (string, error) {
-	data, err := EncodeIndex(entries, f.codec)
+	data, err := EncodeIndex(entries, f.codec.Load().(string))
 	if err != nil {
 		return "", fmt.Errorf("index manifest: %w", err)
 	}
@@ -252,7 +266,7 @@ func (f *Files) WriteEntries(ctx context.Context, entries []Entry, partitionType
 	if err != nil {
 		return Meta{}, err
 	}
-	data, err := EncodeEntries(entries, f.codec)
+	data, err := EncodeEntries(entries, f.codec.Load().(string))
 	if err != nil {
 		return Meta{}, fmt.Errorf("manifest: %w", err)
 	}

@@ -82,7 +82,7 @@ func sameForm(a, b any) bool { return fmt.Sprintf("%T", a) == fmt.Sprintf("%T", 
 const bucketKeysMax = 1024
 
 // Pruner leaves out manifests and files in which no row can satisfy a filter.
-// It is safe for concurrent use if schemaOf is.
+// It is a Keep, safe for concurrent use if schemaOf is; the nil Pruner keeps all.
 type Pruner struct {
 	filter    predicate.And
 	current   *schema.Schema
@@ -116,6 +116,9 @@ func NewPruner(current *schema.Schema, filter predicate.And, schemaOf func(id in
 
 // Manifest reports whether the manifest can hold an entry that matches.
 func (p *Pruner) Manifest(m *Meta) bool {
+	if p == nil {
+		return true
+	}
 	if len(p.partition) == 0 || !p.onPartition() {
 		return true
 	}
@@ -151,6 +154,9 @@ func (p *Pruner) onPartition() bool {
 // Place reports whether the entry's partition and bucket can match. All entries
 // of one file get the same answer.
 func (p *Pruner) Place(e *Entry) bool {
+	if p == nil {
+		return true
+	}
 	if len(p.bucketKey) > 0 && e.TotalBuckets > 0 && !p.bucketSet(e.TotalBuckets)[e.Bucket] {
 		return false
 	}
@@ -189,6 +195,9 @@ func (p *Pruner) FileValues(e *Entry) bool {
 }
 
 func (p *Pruner) fileMay(f *DataFile, use func(column string) bool) bool {
+	if p == nil {
+		return true
+	}
 	var fs *schema.Schema
 	for _, c := range p.filter {
 		if _, partition := p.partPos[c.Column]; partition || !use(c.Column) {

@@ -52,10 +52,20 @@ func merge(entries []Entry) ([]Entry, error) {
 	return out, nil
 }
 
-// ReadLive reads the manifests of the lists in order and replays them. keep
-// says which manifests and entries matter (pruning); nil keeps all. Entries of
-// one file must be kept or left out together.
-func (f *Files) ReadLive(ctx context.Context, lists []string, keep *Pruner) ([]Entry, error) {
+// Keep says which manifests and entries matter to a reader of live files.
+type Keep interface {
+	// Manifest reports whether any entry of the manifest can matter.
+	Manifest(m *Meta) bool
+	// Place reports whether files of the entry's partition and bucket matter: all
+	// entries of one file get the same answer.
+	Place(e *Entry) bool
+	// File reports whether a live file matters.
+	File(e *Entry) bool
+}
+
+// ReadLive reads the manifests of the lists in order and replays them; a nil
+// keep takes all. The entries' bytes are shared with other callers.
+func (f *Files) ReadLive(ctx context.Context, lists []string, keep Keep) ([]Entry, error) {
 	var all []Entry
 	for _, list := range lists {
 		metas, err := f.ReadList(ctx, list)

@@ -73,6 +73,13 @@ func (f *Files) Get(ctx context.Context, id ID) (*Schema, error) {
 
 // Latest reads the newest version, or returns ErrNoTable.
 func (f *Files) Latest(ctx context.Context) (*Schema, error) {
+	if newest := f.newestKnown(); newest != nil {
+		// Versions have no gaps: one look instead of a listing.
+		_, err := f.store.Stat(ctx, f.prefix+SchemaKey(newest.ID+1))
+		if errors.Is(err, objstore.ErrNotFound) {
+			return newest, nil
+		}
+	}
 	ids, err := f.List(ctx)
 	if err != nil {
 		return nil, err
@@ -81,6 +88,18 @@ func (f *Files) Latest(ctx context.Context) (*Schema, error) {
 		return nil, fmt.Errorf("%s: %w", f.store.URI(f.prefix), ErrNoTable)
 	}
 	return f.Get(ctx, ids[len(ids)-1])
+}
+
+func (f *Files) newestKnown() *Schema {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var newest *Schema
+	for _, s := range f.mu.known {
+		if newest == nil || s.ID > newest.ID {
+			newest = s
+		}
+	}
+	return newest
 }
 
 // List gives the ids of all versions, ascending.

@@ -311,6 +311,42 @@ func (m *Manager) readAll(ctx context.Context, ids []ID, key func(ID) string) ([
 	return out, nil
 }
 
+// LastOf returns the newest snapshot of the commit user that is no compaction,
+// looking at tags where snapshots have expired, or ErrNotFound.
+func (m *Manager) LastOf(ctx context.Context, user string) (*Snapshot, error) {
+	mine := func(s *Snapshot) bool { return s.CommitUser == user && s.CommitKind != Compact }
+	ids, err := m.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range slices.Backward(ids) {
+		s, err := m.read(ctx, m.Key(id))
+		if errors.Is(err, objstore.ErrNotFound) {
+			break // expired meanwhile, and all older ones too
+		}
+		if err != nil {
+			return nil, err
+		}
+		if mine(s) {
+			return s, nil
+		}
+	}
+	tags, err := m.Tags(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var last *Snapshot
+	for _, t := range tags {
+		if mine(t.Snapshot) && (last == nil || t.Snapshot.ID > last.ID) {
+			last = t.Snapshot
+		}
+	}
+	if last == nil {
+		return nil, fmt.Errorf("snapshot of commit user %s in %s: %w", user, m.store.URI(m.prefix), ErrNotFound)
+	}
+	return last, nil
+}
+
 // Before returns the newest snapshot committed at or before the time.
 func (m *Manager) Before(ctx context.Context, at time.Time) (*Snapshot, error) {
 	ids, err := m.List(ctx)
