@@ -160,7 +160,7 @@ func (r *OptionReader) isKnown(key string) bool {
 
 // durationUnits are the labels of Flink's TimeUtils.
 var durationUnits = map[string]time.Duration{
-	"": time.Millisecond,
+	"":  time.Millisecond,
 	"d": 24 * time.Hour, "day": 24 * time.Hour, "days": 24 * time.Hour,
 	"h": time.Hour, "hour": time.Hour, "hours": time.Hour,
 	"m": time.Minute, "min": time.Minute, "minute": time.Minute, "minutes": time.Minute,

@@ -60,7 +60,9 @@ func TestOptionReaderNamesTheFirstWrongOption(t *testing.T) {
 }
 
 func TestFieldsLeaveOutComputedAndMarkKeys(t *testing.T) {
-	col := func(n string, ty schema.Type) plan.TableColumn { return plan.TableColumn{Column: plan.Column{Name: n, Type: ty}} }
+	col := func(n string, ty schema.Type) plan.TableColumn {
+		return plan.TableColumn{Column: plan.Column{Name: n, Type: ty}}
+	}
 	offset := col("offset", schema.TBigInt)
 	offset.Metadata, offset.Virtual = "offset", true
 	up := col("up", schema.TString)

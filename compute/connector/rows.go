@@ -85,3 +85,13 @@ func Trim(raw []byte) []byte {
 	}
 	return append([]byte(nil), raw...)
 }
+
+// MaxChunkRows bounds the rows of a Chunk: enough for vector loops to pay, few enough
+// that a chunk of wide rows stays in the megabytes.
+const MaxChunkRows = 8192
+
+// What a Sink's Guarantee says.
+const (
+	ExactlyOnce = "exactly-once"
+	AtLeastOnce = "at-least-once"
+)
