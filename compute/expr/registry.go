@@ -20,6 +20,8 @@ type builtin struct {
 	bind     bindFunc
 	volatile bool // depends on Env: clock, watermark, seed, or time zone of the session
 	nulls    bool // sees NULL arguments; otherwise one NULL argument makes NULL
+	total    bool // cheap and cannot fail: computed for rows nobody wants too
+	prep     prepFunc
 
 	name       string
 	signatures []signature
