@@ -59,7 +59,12 @@ func (d *DB) Migrate(ctx context.Context, m Migrations) error {
 		return errkind.Errorf(errkind.Invalid, "metadata %s: its %s tables have version %d, this weir knows %d: a newer weir wrote them; start that one, or another database", d.name, m.Name, there, newest)
 	}
 	if _, err := p.Up(ctx); err != nil {
-		return contextError(ctx, "migrate", d.wrap("migrate "+m.Name, err))
+		what := "migrate " + m.Name
+		var pe *goose.PartialError
+		if errors.As(err, &pe) && pe.Failed != nil && pe.Failed.Source != nil {
+			what += ": " + pe.Failed.Source.Path
+		}
+		return contextError(ctx, "migrate", d.wrap(what, err))
 	}
 	return nil
 }
