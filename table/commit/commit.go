@@ -208,16 +208,16 @@ func (r *run) loop(ctx context.Context) (*Result, error) {
 			return res, nil
 		}
 		if !errors.Is(err, errAgain) && !errors.Is(err, errTaken) {
-			return nil, r.giveUp(ctx, err)
+			return r.giveUp(ctx, err)
 		}
 		if n >= r.opts.CommitMaxRetries {
 			if errors.Is(err, errTaken) {
 				err = fmt.Errorf("%w: gave up after %d tries: raise table option '%s' or commit less often: %w", ErrRetries, n+1, schema.OptCommitMaxRetries, err)
 			}
-			return nil, r.giveUp(ctx, err)
+			return r.giveUp(ctx, err)
 		}
 		if err := r.c.opts.Sleep(ctx, r.backOff(n)); err != nil {
-			return nil, r.giveUp(ctx, err)
+			return r.giveUp(ctx, err)
 		}
 	}
 }
@@ -230,17 +230,35 @@ func (r *run) backOff(n int) time.Duration {
 	return d/2 + time.Duration(r.c.opts.Rand()*float64(d/2))
 }
 
-// giveUp turns a failure into ErrUnknown while a try's put is unresolved, for
-// then the snapshot may be there; otherwise nothing was committed and the
-// metadata files of the tries go.
-func (r *run) giveUp(ctx context.Context, err error) error {
-	for _, t := range r.tries {
-		if t.unresolved {
-			return fmt.Errorf("%w: snapshot %d may have been written: %w", ErrUnknown, t.snapshot.ID, err)
+// giveUp ends a commit that failed. Where a put is unresolved it looks once more,
+// even if ctx is over; if that does not settle it, the error is ErrUnknown.
+// Otherwise nothing was committed and the files of the tries go.
+func (r *run) giveUp(ctx context.Context, err error) (*Result, error) {
+	if r.unresolved() != nil {
+		const patience = 10 * time.Second // a caller that stops waits no longer than this
+		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+		defer cancel()
+		if lookErr := r.history.extend(late); lookErr == nil {
+			if t := r.landed(); t != nil {
+				r.cleanUp(ctx)
+				return &Result{Snapshot: t.snapshot, Tries: len(r.tries)}, nil
+			}
 		}
 	}
+	if t := r.unresolved(); t != nil {
+		return nil, fmt.Errorf("%w: snapshot %d may have been written: %w", ErrUnknown, t.snapshot.ID, err)
+	}
 	r.cleanUp(ctx)
-	return err
+	return nil, err
+}
+
+func (r *run) unresolved() *try {
+	for _, t := range r.tries {
+		if t.unresolved {
+			return t
+		}
+	}
+	return nil
 }
 
 var (
@@ -290,7 +308,9 @@ func (r *run) once(ctx context.Context) (*Result, error) {
 	case errors.Is(err, objstore.ErrExists):
 		return nil, fmt.Errorf("snapshot %d: %w", t.snapshot.ID, errTaken)
 	default:
-		t.unresolved = true
+		// A full disk or a refusal is a sure no; an outage or a caller who left is not.
+		k := errkind.Of(err)
+		t.unresolved = k == errkind.Unavailable || k == errkind.Canceled || k == errkind.Bug
 		return nil, r.transient(err)
 	}
 }

@@ -282,6 +282,7 @@ func countRows(entries []manifest.Entry) int64 {
 func (r *run) cleanUp(ctx context.Context) {
 	ctx = context.WithoutCancel(ctx)
 	kept := r.keysOf(r.req.Messages) // if nothing was published, what the caller brought stays
+	r.settle()
 	for _, t := range r.tries {
 		if t.unresolved {
 			return
@@ -295,6 +296,17 @@ func (r *run) cleanUp(ctx context.Context) {
 	for key := range r.rebased {
 		if !kept[key] {
 			_ = r.c.store.Delete(ctx, key)
+		}
+	}
+}
+
+// settle ends the doubt about tries whose number another try of ours has taken.
+func (r *run) settle() {
+	for _, won := range r.tries {
+		for _, t := range r.tries {
+			if won.won && t != won && t.snapshot.ID <= won.snapshot.ID {
+				t.unresolved = false
+			}
 		}
 	}
 }
