@@ -2,11 +2,9 @@ package commit
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/weir-lake/weir/table/manifest"
 	"github.com/weir-lake/weir/table/schema"
@@ -317,25 +315,10 @@ func (r *run) keysOf(messages []Message) map[string]bool {
 	for i := range messages {
 		m := &messages[i]
 		for _, e := range m.entries(m.entries(nil, manifest.Add, m.Added), manifest.Add, m.Changelog) {
-			if key, err := FileKey(r.schema, &e); err == nil {
+			if key, err := manifest.FileKey(r.schema, &e); err == nil {
 				out[key] = true
 			}
 		}
 	}
 	return out
-}
-
-var errExternal = errors.New("commit: the file lies outside the table")
-
-// FileKey is the key of an entry's file, relative to the table. A file outside
-// the table has none.
-func FileKey(s *schema.Schema, e *manifest.Entry) (string, error) {
-	if e.File.ExternalPath != "" {
-		return "", fmt.Errorf("%w: %s", errExternal, e.File.ExternalPath)
-	}
-	dir, err := s.BucketDir(e.Partition, e.Bucket)
-	if err != nil {
-		return "", err
-	}
-	return strings.TrimPrefix(dir+"/"+e.File.Name, "/"), nil
 }
