@@ -8,6 +8,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/weir-lake/weir/internal/errkind"
 )
@@ -310,4 +311,12 @@ func appendEscaped(dst []byte, s string) []byte {
 		dst = append(dst, endMark, endEscape)
 		s = s[i+1:]
 	}
+}
+
+// CheckType reports, with kind invalid, a type whose values have no order.
+func CheckType(dt arrow.DataType) error {
+	b := array.NewBuilder(memory.DefaultAllocator, dt)
+	defer b.Release()
+	_, err := columnDecoder(b)
+	return err
 }

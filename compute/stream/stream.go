@@ -22,8 +22,10 @@ type Delta struct {
 
 // Epoch is the recorded context of one step.
 type Epoch struct {
-	ID        int64
-	Clock     time.Time         // wall clock of the log record
-	Watermark map[int]time.Time // per source index, after this epoch's rows; missing: none yet
+	ID    int64
+	Clock time.Time // wall clock of the log record
+	// Watermark per source index, after this epoch's rows; missing: none yet. It is an instant for
+	// TIMESTAMP_LTZ event time and, as Flink counts, the wall clock read as UTC for TIMESTAMP.
+	Watermark map[int]time.Time
 	Seed      int64
 }
