@@ -238,8 +238,7 @@ func (c *conversation) handle(f wire.Frame) (ended, healthy bool) {
 		}
 	case wire.Close:
 		if p := c.pumps[f.Stream]; p != nil {
-			p.stop()
-			delete(c.pumps, f.Stream)
+			p.stop() // it stays known: its error may be the query's
 		}
 	case wire.Result:
 		select {

@@ -40,25 +40,36 @@ type Env struct {
 	Seed      int64
 }
 
-// UDF is one function of the registry of compute/expr that SQL calls by Name.
+// UDF is a function that SQL calls by Name and Go code of weir computes.
 type UDF struct {
-	Name   string        // unique within the query
-	Fn     string        // canonical name in the registry
-	Args   []schema.Type // of all arguments
-	Consts []Const       // arguments that are constants of the plan and not passed by SQL
+	Name   string // unique within the query
+	Kind   UDFKind
+	Args   []schema.Type // of SQL's arguments
 	Result schema.Type
-	// Volatile functions are called per row and never folded.
+	// Expr is what an ExprUDF computes: columns are the arguments.
+	Expr Expr
+	// Volatile functions are called for every row and never folded.
 	Volatile bool
-	// Aggregate functions take one list argument per row of a group and fold it.
-	Aggregate bool
 }
 
-// Const is a literal argument. Text is its value as compute/duck encodes it.
-type Const struct {
-	Index int
-	Null  bool
-	Text  string
-}
+// UDFKind says what a UDF computes.
+type UDFKind string
+
+// The kinds of functions.
+const (
+	ExprUDF UDFKind = "expr" // an expression of compute/expr
+	// SumUDF sums a list of FLOAT or DOUBLE exactly: (list) -> DOUBLE.
+	SumUDF UDFKind = "sum"
+	// AvgUDF is SumUDF divided by the number of values, rounded once.
+	AvgUDF UDFKind = "avg"
+	// The moments of a list of DOUBLE, from exact sums: variance and deviation.
+	VarPopUDF     UDFKind = "var_pop"
+	VarSampUDF    UDFKind = "var_samp"
+	StddevPopUDF  UDFKind = "stddev_pop"
+	StddevSampUDF UDFKind = "stddev_samp"
+	// DecimalAvgUDF divides a DECIMAL sum by a BIGINT count into the result's scale, half up.
+	DecimalAvgUDF UDFKind = "decimal_avg"
+)
 
 // OpenMsg asks for a new pass over an input.
 type OpenMsg struct {

@@ -1,0 +1,307 @@
+//go:build duckdb_arrow
+
+package duck_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/weir-lake/weir/compute/duck"
+	"github.com/weir-lake/weir/internal/errkind"
+	"github.com/weir-lake/weir/table/schema"
+)
+
+func TestRunsText(t *testing.T) {
+	p := newPool(t, duck.Options{Workers: 1})
+	for i := range 3 { // the worker is used again
+		got, err := run(t, p, duck.Query{SQL: fmt.Sprintf("SELECT x, 'r' || x FROM range(%d) r(x) ORDER BY x", 3+i), Output: fields(schema.TBigInt, schema.TString)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got) != 3+i || got[2][1] != "r2" {
+			t.Fatalf("got %v", got)
+		}
+	}
+}
+
+func TestEmptyResultHasSchema(t *testing.T) {
+	p := newPool(t, duck.Options{Workers: 1})
+	r, err := p.Run(t.Context(), duck.Query{SQL: "SELECT 1::BIGINT WHERE false", Output: fields(schema.TBigInt)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := r.Schema(); s.NumFields() != 1 || s.Field(0).Name != "a" {
+		t.Errorf("schema %s", s)
+	}
+	if got, err := rowsOf(r); err != nil || len(got) != 0 {
+		t.Fatalf("got %v, %v", got, err)
+	}
+}
+
+// Errors say what happened with the right kind, and the worker goes on.
+func TestErrors(t *testing.T) {
+	p := newPool(t, duck.Options{Workers: 1})
+	for _, c := range []struct {
+		sql  string
+		kind errkind.Kind
+		text string
+	}{
+		{"SELECT CAST('x' AS BIGINT)", errkind.Invalid, "'x'"},
+		{"SELECT CAST(v AS BIGINT) FROM (VALUES ('1'), ('y')) t(v)", errkind.Invalid, "'y'"},
+		{"SELECT error('division by zero')::BIGINT", errkind.Invalid, "division by zero"},
+		{"SELECT 1::BIGINT FROM nowhere", errkind.Bug, "nowhere"},
+		{"CREATE TABLE t (a INT)", errkind.Bug, "SELECT"},
+		{"SELECT count(*) FROM read_parquet('/etc/passwd')", errkind.Bug, "/etc/passwd"},
+		{"SELECT count(*) FROM read_csv('/proc/self/environ')", errkind.Bug, "environ"},
+		{"SELECT 1::BIGINT FROM weir_arrow(7)", errkind.Bug, "weir_arrow(7)"},
+		{"SELECT 1::INTEGER", errkind.Bug, "int64"},
+	} {
+		_, err := run(t, p, duck.Query{SQL: c.sql, Output: fields(schema.TBigInt)})
+		if err == nil || errkind.Of(err) != c.kind || !strings.Contains(err.Error(), c.text) {
+			t.Errorf("%s: got %s error %v, want %s with %q", c.sql, errkind.Of(err), err, c.kind, c.text)
+		}
+	}
+}
+
+func TestSettingsAreLocked(t *testing.T) {
+	p := newPool(t, duck.Options{Workers: 1})
+	for _, sql := range []string{"SET memory_limit = '100GB'", "COPY (SELECT 1) TO '/tmp/weir-leak.csv'", "ATTACH '/tmp/weir-leak.db'", "INSTALL httpfs", "LOAD httpfs"} {
+		if _, err := run(t, p, duck.Query{SQL: sql, Output: fields(schema.TBigInt)}); err == nil {
+			t.Errorf("%s: was run", sql)
+		}
+	}
+}
+
+// A query that asks for gigabytes ends alone: another one running beside it does not notice.
+func TestMemoryLimitEndsOneQuery(t *testing.T) {
+	p := newPool(t, duck.Options{Workers: 2, MemoryBytes: 512 << 20})
+	r, err := p.Run(t.Context(), duck.Query{SQL: "SELECT x FROM range(3000000) r(x)", Output: fields(schema.TBigInt)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = run(t, p, duck.Query{SQL: "SELECT len(repeat('x', 3000000000))::BIGINT", Output: fields(schema.TBigInt)})
+	if errkind.Of(err) != errkind.Exhausted {
+		t.Fatalf("got %v", err)
+	}
+	t.Log(err)
+	got, err := rowsOf(r)
+	if err != nil || len(got) != 3000000 {
+		t.Fatalf("the other query: %d rows, %v", len(got), err)
+	}
+	if _, err := run(t, p, duck.Query{SQL: "SELECT 1::BIGINT", Output: fields(schema.TBigInt)}); err != nil {
+		t.Fatalf("after it: %v", err)
+	}
+}
+
+// A sort larger than DuckDB's share spills to the worker's directory.
+func TestSpills(t *testing.T) {
+	p := newPool(t, duck.Options{Workers: 1, MemoryBytes: 256 << 20, Threads: 1})
+	got, err := run(t, p, duck.Query{
+		SQL:    "SELECT count(*), max(s) FROM (SELECT md5(x::VARCHAR) || md5((x+1)::VARCHAR) s FROM range(4000000) r(x) ORDER BY s LIMIT 3999999)",
+		Output: fields(schema.TBigInt, schema.TString),
+	})
+	if err != nil || len(got) != 1 || got[0][0] != "3999999" {
+		t.Fatalf("got %v, %v", got, err)
+	}
+}
+
+func TestCancelInterrupts(t *testing.T) {
+	p := newPool(t, duck.Options{Workers: 1})
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(100*time.Millisecond, cancel)
+	start := time.Now()
+	_, err := p.Run(ctx, duck.Query{SQL: "SELECT sum(a.x * b.x)::BIGINT FROM range(1000000) a(x), range(1000000) b(x)", Output: fields(schema.TBigInt)})
+	if errkind.Of(err) != errkind.Canceled || !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v", err)
+	}
+	if d := time.Since(start); d > 5*time.Second {
+		t.Errorf("the cancel took %s", d)
+	}
+	if _, err := run(t, p, duck.Query{SQL: "SELECT 1::BIGINT", Output: fields(schema.TBigInt)}); err != nil {
+		t.Fatalf("after it: %v", err)
+	}
+}
+
+func TestCloseBeforeEnd(t *testing.T) {
+	p := newPool(t, duck.Options{Workers: 1})
+	for range 3 {
+		r, err := p.Run(t.Context(), duck.Query{SQL: "SELECT x FROM range(100000000) r(x)", Output: fields(schema.TBigInt)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := r.Next()
+		if err != nil || b.NumRows() == 0 {
+			t.Fatalf("first batch: %v", err)
+		}
+		b.Release()
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := p.Busy(); n != 0 {
+		t.Errorf("%d workers are still busy", n)
+	}
+}
+
+func TestStopEndsQueries(t *testing.T) {
+	p := newPool(t, duck.Options{Workers: 1})
+	r, err := p.Run(t.Context(), duck.Query{SQL: "SELECT x FROM range(100000000) r(x)", Output: fields(schema.TBigInt)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Stop()
+	if _, err := rowsOf(r); err == nil {
+		t.Error("the stopped query ended well")
+	}
+	if _, err := run(t, p, duck.Query{SQL: "SELECT 1::BIGINT", Output: fields(schema.TBigInt)}); !errors.Is(err, duck.ErrStopped) {
+		t.Errorf("after Stop: %v", err)
+	}
+	p.Stop()
+}
+
+func TestBadCommand(t *testing.T) {
+	p, err := duck.NewPool(duck.Options{Command: []string{"/nonexistent/weir"}, TempDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Start(t.Context()); errkind.Of(err) != errkind.Unavailable {
+		t.Errorf("got %v", err)
+	}
+	p, err = duck.NewPool(duck.Options{Command: []string{"/bin/sh", "-c", "echo broken library >&2; exit 3"}, TempDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "broken library") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func numbers(from, n int64) arrow.RecordBatch {
+	b := array.NewInt64Builder(memory.DefaultAllocator)
+	c := array.NewStringBuilder(memory.DefaultAllocator)
+	for i := range n {
+		b.Append(from + i)
+		c.Append(fmt.Sprintf("value number %d", from+i))
+	}
+	return array.NewRecordBatch(numberSchema, []arrow.Array{b.NewArray(), c.NewArray()}, n)
+}
+
+var numberSchema = arrow.NewSchema([]arrow.Field{{Name: "n", Type: arrow.PrimitiveTypes.Int64}, {Name: "s", Type: arrow.BinaryTypes.String}}, nil)
+
+func TestArrowInputs(t *testing.T) {
+	p := newPool(t, duck.Options{Workers: 1})
+	many := batches(numberSchema, numbers(0, 100_000), numbers(100_000, 1), numbers(100_001, 0), numbers(100_001, 70_000))
+	few := batches(numberSchema, numbers(5, 10))
+	none := batches(numberSchema)
+	for _, c := range []struct {
+		sql  string
+		in   []duck.ArrowInput
+		want string
+	}{
+		{"SELECT count(*), sum(c0)::BIGINT, min(c1), max(len(c1)) FROM weir_arrow(0)", []duck.ArrowInput{many}, "[[170001 14450085000 value number 0 19]]"},
+		{"SELECT count(*), 0::BIGINT, '', 0::BIGINT FROM weir_arrow(0)", []duck.ArrowInput{many}, "[[170001 0  0]]"},
+		{"SELECT count(*), sum(c0)::BIGINT, min(c1), 0::BIGINT FROM weir_arrow(0)", []duck.ArrowInput{none}, "[[0 (null) (null) 0]]"},
+		{"SELECT count(*), sum(a.c0)::BIGINT, max(b.c1), 1::BIGINT FROM weir_arrow(0) a JOIN weir_arrow(1) b ON a.c1 = b.c1", []duck.ArrowInput{many, few}, "[[10 95 value number 9 1]]"},
+		{"SELECT count(*), sum(a.c0)::BIGINT, max(b.c1), 1::BIGINT FROM weir_arrow(0) a JOIN weir_arrow(0) b ON a.c0 = b.c0 + 1", []duck.ArrowInput{many}, "[[170000 14450085000 value number 99999 1]]"},
+	} {
+		got, err := run(t, p, duck.Query{SQL: c.sql, Inputs: c.in, Output: fields(schema.TBigInt, schema.TBigInt, schema.TString, schema.TBigInt)})
+		if err != nil || fmt.Sprint(got) != c.want {
+			t.Errorf("%s: got %v, %v; want %s", c.sql, got, err, c.want)
+		}
+	}
+}
+
+// An input that fails is the query's error, with its chain.
+func TestInputFails(t *testing.T) {
+	p := newPool(t, duck.Options{Workers: 1})
+	cause := errkind.New(errkind.Corrupt, "file x is truncated")
+	in := duck.ArrowInput{Schema: numberSchema, Rows: -1, Open: func(_ context.Context, columns []int) (array.RecordReader, error) {
+		first := project(numbers(0, 10), columns)
+		return array.ReaderFromIter(first.Schema(), func(yield func(arrow.RecordBatch, error) bool) {
+			_ = yield(first, nil) && yield(nil, cause)
+		}), nil
+	}}
+	_, err := run(t, p, duck.Query{SQL: "SELECT sum(c0)::BIGINT FROM weir_arrow(0)", Inputs: []duck.ArrowInput{in}, Output: fields(schema.TBigInt)})
+	if !errors.Is(err, cause) {
+		t.Fatalf("got %v", err)
+	}
+	in.Open = func(context.Context, []int) (array.RecordReader, error) { return nil, cause }
+	_, err = run(t, p, duck.Query{SQL: "SELECT sum(c0)::BIGINT FROM weir_arrow(0)", Inputs: []duck.ArrowInput{in}, Output: fields(schema.TBigInt)})
+	if !errors.Is(err, cause) {
+		t.Fatalf("got %v", err)
+	}
+	if _, err := run(t, p, duck.Query{SQL: "SELECT 1::BIGINT", Output: fields(schema.TBigInt)}); err != nil {
+		t.Fatalf("after it: %v", err)
+	}
+}
+
+// An input that never answers does not hold up a cancel.
+func TestCancelDuringInput(t *testing.T) {
+	p := newPool(t, duck.Options{Workers: 1, CancelGrace: 20 * time.Second})
+	opened := make(chan struct{})
+	in := duck.ArrowInput{Schema: numberSchema, Rows: -1, Open: func(ctx context.Context, _ []int) (array.RecordReader, error) {
+		close(opened)
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}}
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { <-opened; cancel() }()
+	start := time.Now()
+	_, err := p.Run(ctx, duck.Query{SQL: "SELECT sum(c0)::BIGINT FROM weir_arrow(0)", Inputs: []duck.ArrowInput{in}, Output: fields(schema.TBigInt)})
+	if errkind.Of(err) != errkind.Canceled || time.Since(start) > 10*time.Second {
+		t.Fatalf("after %s: %v", time.Since(start), err)
+	}
+}
+
+// Neither side takes more of a long input than was asked for.
+func TestBackPressure(t *testing.T) {
+	p := newPool(t, duck.Options{Workers: 1, MemoryBytes: 256 << 20, Threads: 1})
+	var mu sync.Mutex
+	var given int
+	in := duck.ArrowInput{Schema: numberSchema, Rows: -1, Open: func(_ context.Context, columns []int) (array.RecordReader, error) {
+		first := project(numbers(0, 8192), columns)
+		return array.ReaderFromIter(first.Schema(), func(yield func(arrow.RecordBatch, error) bool) {
+			for range 4000 {
+				mu.Lock()
+				given++
+				mu.Unlock()
+				first.Retain()
+				if !yield(first, nil) {
+					return
+				}
+			}
+		}), nil
+	}}
+	r, err := p.Run(t.Context(), duck.Query{SQL: "SELECT c0, c1 FROM weir_arrow(0)", Inputs: []duck.ArrowInput{in}, Output: fields(schema.TBigInt, schema.TString)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-time.After(300 * time.Millisecond) // nobody reads the result; the worker runs as far as it can
+	mu.Lock()
+	n := given
+	mu.Unlock()
+	if n > 400 {
+		t.Errorf("%d of 4000 batches were pulled while nobody read", n)
+	}
+	var rows int64
+	for {
+		b, err := r.Next()
+		if err != nil {
+			break
+		}
+		rows += b.NumRows()
+		b.Release()
+	}
+	if rows != 4000*8192 {
+		t.Errorf("%d rows arrived", rows)
+	}
+}
