@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -100,9 +101,25 @@ func (q *query) cause(err error) error {
 		return errCanceled
 	case q.mu.err != nil:
 		return q.mu.err
+	case q.blamesFile(err):
+		return errkind.Wrap(errkind.Corrupt, err)
 	default:
 		return err
 	}
+}
+
+// blamesFile reports an error that names one of the query's files: what is wrong then is
+// the file, though DuckDB calls its content invalid input.
+func (q *query) blamesFile(err error) bool {
+	if k := errkind.Of(err); k != errkind.Invalid && k != errkind.Bug {
+		return false
+	}
+	for _, path := range q.req.Paths {
+		if strings.Contains(err.Error(), path) {
+			return true
+		}
+	}
+	return false
 }
 
 // run executes the query and sends its rows.
