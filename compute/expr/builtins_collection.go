@@ -9,30 +9,30 @@ import (
 // collectionBuiltins make and read arrays, maps and rows. Array positions start at 1.
 func collectionBuiltins() []builtin {
 	return []builtin{
-		{sig: "ARRAY(SAME...) -", bind: bindArray, nulls: true},
-		{sig: "MAP(ANY...) -", bind: bindMap, nulls: true},
-		{sig: "ROW(ANY...) -", bind: bindRow, nulls: true},
-		{sig: "ITEM(ARRAY, INTEGER) - | ITEM(MAP, ANY) -", bind: bindItem},
-		{sig: "CARDINALITY(COLLECTION) INT"},
-		{sig: "ELEMENT(ARRAY) -", bind: bindElement},
-		{sig: "ARRAY_CONTAINS(ARRAY, ANY) BOOLEAN", bind: bindArrayNeedle, nulls: true},
-		{sig: "ARRAY_POSITION(ARRAY, ANY) INT", bind: bindArrayNeedle},
-		{sig: "ARRAY_REMOVE(ARRAY, ANY) ARG0", bind: bindArrayNeedle, nulls: true},
-		{sig: "ARRAY_APPEND(ARRAY, ANY) ARG0", bind: bindArrayAdd, nulls: true},
-		{sig: "ARRAY_PREPEND(ARRAY, ANY) ARG0", bind: bindArrayAdd, nulls: true},
-		{sig: "ARRAY_CONCAT(SAME...) SAME"},
-		{sig: "ARRAY_UNION(SAME, SAME) SAME"},
-		{sig: "ARRAY_DISTINCT(ARRAY) ARG0"},
-		{sig: "ARRAY_REVERSE(ARRAY) ARG0"},
-		{sig: "ARRAY_SLICE(ARRAY, INTEGER [, INTEGER]) ARG0"},
-		{sig: "ARRAY_MAX(ARRAY) -", bind: bindElement},
-		{sig: "ARRAY_MIN(ARRAY) -", bind: bindElement},
-		{sig: "ARRAY_SORT(ARRAY [, BOOLEAN, BOOLEAN]) ARG0"},
-		{sig: "ARRAY_JOIN(ARRAY, STRING [, STRING]) STRING"},
-		{sig: "MAP_KEYS(MAP) -", bind: bindMapKeys},
-		{sig: "MAP_VALUES(MAP) -", bind: bindMapValues},
-		{sig: "MAP_ENTRIES(MAP) -", bind: bindMapEntries},
-		{sig: "MAP_FROM_ARRAYS(ARRAY, ARRAY) -", bind: bindMapFromArrays},
+		{sig: "ARRAY(SAME...) -", prep: prepArray, bind: bindArray, nulls: true},
+		{sig: "MAP(ANY...) -", prep: prepMap, bind: bindMap, nulls: true},
+		{sig: "ROW(ANY...) -", prep: prepRow, bind: bindRow, nulls: true},
+		{sig: "ITEM(ARRAY, INTEGER) - | ITEM(MAP, ANY) -", prep: prepItem, bind: bindItem},
+		{sig: "CARDINALITY(COLLECTION) INT", prep: run(evalCardinality)},
+		{sig: "ELEMENT(ARRAY) -", prep: prepElement, bind: bindElement},
+		{sig: "ARRAY_CONTAINS(ARRAY, ANY) BOOLEAN", prep: prepArrayFind, bind: bindArrayContains, nulls: true},
+		{sig: "ARRAY_POSITION(ARRAY, ANY) INT", prep: prepArrayFind, bind: bindArrayNeedle},
+		{sig: "ARRAY_REMOVE(ARRAY, ANY) ARG0", prep: prepArrayEdit, bind: bindArrayRemove, nulls: true},
+		{sig: "ARRAY_APPEND(ARRAY, ANY) ARG0", prep: prepArrayEdit, bind: bindArrayAdd, nulls: true},
+		{sig: "ARRAY_PREPEND(ARRAY, ANY) ARG0", prep: prepArrayEdit, bind: bindArrayAdd, nulls: true},
+		{sig: "ARRAY_CONCAT(SAME...) SAME", prep: prepRearrange(collectConcat)},
+		{sig: "ARRAY_UNION(SAME, SAME) SAME", prep: prepRearrange(collectDistinct)},
+		{sig: "ARRAY_DISTINCT(ARRAY) ARG0", prep: prepRearrange(collectDistinct)},
+		{sig: "ARRAY_REVERSE(ARRAY) ARG0", prep: prepRearrange(collectReverse)},
+		{sig: "ARRAY_SLICE(ARRAY, INTEGER [, INTEGER]) ARG0", prep: prepRearrange(collectSlice)},
+		{sig: "ARRAY_MAX(ARRAY) -", prep: prepExtremeElement, bind: bindElement},
+		{sig: "ARRAY_MIN(ARRAY) -", prep: prepExtremeElement, bind: bindElement},
+		{sig: "ARRAY_SORT(ARRAY [, BOOLEAN, BOOLEAN]) ARG0", prep: prepRearrange(collectSort)},
+		{sig: "ARRAY_JOIN(ARRAY, STRING [, STRING]) STRING", prep: prepArrayJoin},
+		{sig: "MAP_KEYS(MAP) -", prep: prepMapParts, bind: bindMapKeys},
+		{sig: "MAP_VALUES(MAP) -", prep: prepMapParts, bind: bindMapValues},
+		{sig: "MAP_ENTRIES(MAP) -", prep: prepMapParts, bind: bindMapEntries},
+		{sig: "MAP_FROM_ARRAYS(ARRAY, ARRAY) -", prep: prepMapFromArrays, bind: bindMapFromArrays},
 	}
 }
 
@@ -113,6 +113,16 @@ func bindArrayNeedle(args []schema.Type, _ []*Literal) (schema.Type, []schema.Ty
 		return schema.Type{}, nil, false
 	}
 	return schema.Type{}, []schema.Type{args[0], args[0].Elem.WithNotNull(args[1].NotNull)}, true
+}
+
+func bindArrayContains(args []schema.Type, lits []*Literal) (schema.Type, []schema.Type, bool) {
+	_, want, ok := bindArrayNeedle(args, lits)
+	return schema.TBoolean.WithNotNull(args[0].NotNull), want, ok
+}
+
+func bindArrayRemove(args []schema.Type, lits []*Literal) (schema.Type, []schema.Type, bool) {
+	_, want, ok := bindArrayNeedle(args, lits)
+	return args[0], want, ok
 }
 
 func bindArrayAdd(args []schema.Type, _ []*Literal) (schema.Type, []schema.Type, bool) {

@@ -9,9 +9,9 @@ func conditionalBuiltins() []builtin {
 		{sig: "IF(BOOLEAN, SAME, SAME) SAME", bind: bindIf, nulls: true},
 		{sig: "COALESCE(SAME...) SAME", bind: bindCoalesce, nulls: true},
 		{sig: "IFNULL(SAME, SAME) SAME", bind: bindCoalesce, nulls: true},
-		{sig: "NULLIF(ANY, ANY) ARG0?", bind: bindNullIf, nulls: true},
-		{sig: "GREATEST(SAME...) SAME", bind: bindExtreme},
-		{sig: "LEAST(SAME...) SAME", bind: bindExtreme},
+		{sig: "NULLIF(ANY, ANY) ARG0?", prep: prepNullIf, bind: bindNullIf, nulls: true},
+		{sig: "GREATEST(SAME...) SAME", prep: prepExtreme, bind: bindExtreme},
+		{sig: "LEAST(SAME...) SAME", prep: prepExtreme, bind: bindExtreme},
 	}
 }
 

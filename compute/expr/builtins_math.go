@@ -1,41 +1,45 @@
 package expr
 
-import "github.com/weir-lake/weir/table/schema"
+import (
+	"math"
+
+	"github.com/weir-lake/weir/table/schema"
+)
 
 // mathBuiltins are functions of numbers.
 func mathBuiltins() []builtin {
 	return []builtin{
-		{sig: "ABS(NUMERIC) ARG0"},
-		{sig: "SIGN(NUMERIC) ARG0"},
-		{sig: "ROUND(NUMERIC [, INTEGER]) -", bind: bindRound},
-		{sig: "TRUNCATE(NUMERIC [, INTEGER]) -", bind: bindRound},
-		{sig: "FLOOR(NUMERIC) - | FLOOR(DATETIME, SYMBOL) ARG0 | FLOOR(TIME, SYMBOL) ARG0", bind: bindFloor},
-		{sig: "CEIL(NUMERIC) - | CEIL(DATETIME, SYMBOL) ARG0 | CEIL(TIME, SYMBOL) ARG0", aliases: []string{"CEILING"}, bind: bindFloor},
-		{sig: "POWER(DOUBLE, DOUBLE) DOUBLE"},
-		{sig: "SQRT(DOUBLE) DOUBLE"},
-		{sig: "EXP(DOUBLE) DOUBLE"},
-		{sig: "LN(DOUBLE) DOUBLE"},
-		{sig: "LOG(DOUBLE) DOUBLE | LOG(DOUBLE, DOUBLE) DOUBLE"},
-		{sig: "LOG10(DOUBLE) DOUBLE"},
-		{sig: "LOG2(DOUBLE) DOUBLE"},
-		{sig: "SIN(DOUBLE) DOUBLE"},
-		{sig: "COS(DOUBLE) DOUBLE"},
-		{sig: "TAN(DOUBLE) DOUBLE"},
-		{sig: "COT(DOUBLE) DOUBLE"},
-		{sig: "ASIN(DOUBLE) DOUBLE"},
-		{sig: "ACOS(DOUBLE) DOUBLE"},
-		{sig: "ATAN(DOUBLE) DOUBLE"},
-		{sig: "ATAN2(DOUBLE, DOUBLE) DOUBLE"},
-		{sig: "SINH(DOUBLE) DOUBLE"},
-		{sig: "COSH(DOUBLE) DOUBLE"},
-		{sig: "TANH(DOUBLE) DOUBLE"},
-		{sig: "DEGREES(DOUBLE) DOUBLE"},
-		{sig: "RADIANS(DOUBLE) DOUBLE"},
-		{sig: "PI() DOUBLE"},
-		{sig: "E() DOUBLE"},
-		{sig: "BIN(INTEGER) STRING"},
-		{sig: "RAND([INTEGER]) DOUBLE", volatile: true},
-		{sig: "RAND_INTEGER(INTEGER) INT | RAND_INTEGER(INTEGER, INTEGER) INT", volatile: true},
+		{sig: "ABS(NUMERIC) ARG0", prep: prepAbs},
+		{sig: "SIGN(NUMERIC) ARG0", prep: prepSign},
+		{sig: "ROUND(NUMERIC [, INTEGER]) -", prep: prepRound, bind: bindRound},
+		{sig: "TRUNCATE(NUMERIC [, INTEGER]) -", prep: prepRound, bind: bindRound},
+		{sig: "FLOOR(NUMERIC) - | FLOOR(DATETIME, SYMBOL) ARG0 | FLOOR(TIME, SYMBOL) ARG0", prep: prepFloor, bind: bindFloor},
+		{sig: "CEIL(NUMERIC) - | CEIL(DATETIME, SYMBOL) ARG0 | CEIL(TIME, SYMBOL) ARG0", prep: prepFloor, aliases: []string{"CEILING"}, bind: bindFloor},
+		{sig: "POWER(DOUBLE, DOUBLE) DOUBLE", prep: double2(math.Pow)},
+		{sig: "SQRT(DOUBLE) DOUBLE", prep: double1(math.Sqrt)},
+		{sig: "EXP(DOUBLE) DOUBLE", prep: double1(math.Exp)},
+		{sig: "LN(DOUBLE) DOUBLE", prep: double1(math.Log)},
+		{sig: "LOG(DOUBLE) DOUBLE | LOG(DOUBLE, DOUBLE) DOUBLE", prep: run(evalLog)},
+		{sig: "LOG10(DOUBLE) DOUBLE", prep: double1(log10)},
+		{sig: "LOG2(DOUBLE) DOUBLE", prep: double1(log2)},
+		{sig: "SIN(DOUBLE) DOUBLE", prep: double1(math.Sin)},
+		{sig: "COS(DOUBLE) DOUBLE", prep: double1(math.Cos)},
+		{sig: "TAN(DOUBLE) DOUBLE", prep: double1(math.Tan)},
+		{sig: "COT(DOUBLE) DOUBLE", prep: double1(func(x float64) float64 { return 1 / math.Tan(x) })},
+		{sig: "ASIN(DOUBLE) DOUBLE", prep: double1(math.Asin)},
+		{sig: "ACOS(DOUBLE) DOUBLE", prep: double1(math.Acos)},
+		{sig: "ATAN(DOUBLE) DOUBLE", prep: double1(math.Atan)},
+		{sig: "ATAN2(DOUBLE, DOUBLE) DOUBLE", prep: double2(math.Atan2)},
+		{sig: "SINH(DOUBLE) DOUBLE", prep: double1(math.Sinh)},
+		{sig: "COSH(DOUBLE) DOUBLE", prep: double1(math.Cosh)},
+		{sig: "TANH(DOUBLE) DOUBLE", prep: double1(math.Tanh)},
+		{sig: "DEGREES(DOUBLE) DOUBLE", prep: double1(func(x float64) float64 { return x * (180 / math.Pi) })},
+		{sig: "RADIANS(DOUBLE) DOUBLE", prep: double1(func(x float64) float64 { return x * (math.Pi / 180) })},
+		{sig: "PI() DOUBLE", prep: constDouble(math.Pi)},
+		{sig: "E() DOUBLE", prep: constDouble(math.E)},
+		{sig: "BIN(INTEGER) STRING", prep: run(evalBin)},
+		{sig: "RAND([INTEGER]) DOUBLE", prep: run(evalRand), volatile: true},
+		{sig: "RAND_INTEGER(INTEGER) INT | RAND_INTEGER(INTEGER, INTEGER) INT", prep: run(evalRandInteger), volatile: true},
 	}
 }
 

@@ -75,6 +75,8 @@ func fitBytes(dst, b []byte, to schema.Type) []byte {
 // textAppender returns the function that writes rows of v as CAST to STRING does.
 func textAppender(v vec, t schema.Type, zone *time.Location) (appender, error) {
 	switch t.Kind {
+	case schema.Null:
+		return func(dst []byte, _ int) []byte { return append(dst, "NULL"...) }, nil
 	case schema.Boolean:
 		x := colOf[bool](v)
 		return func(dst []byte, i int) []byte {

@@ -19,6 +19,7 @@ type builtin struct {
 	aliases  []string
 	bind     bindFunc
 	volatile bool // depends on Env: clock, watermark, seed, or time zone of the session
+	zoned    bool // depends on the session time zone if an argument is a TIMESTAMP_LTZ
 	nulls    bool // sees NULL arguments; otherwise one NULL argument makes NULL
 	total    bool // cheap and cannot fail: computed for rows nobody wants too
 	prep     prepFunc
@@ -100,7 +101,7 @@ func lookup(name string, args []schema.Type, lits []*Literal) (Resolved, error) 
 				ret = bret
 			}
 		}
-		return Resolved{Fn: b.name, Ret: ret, ArgTypes: want, Volatile: b.volatile}, nil
+		return Resolved{Fn: b.name, Ret: ret, ArgTypes: want, Volatile: b.dependsOnEnv(args)}, nil
 	}
 	return Resolved{}, misfit(b.name, args, b.sig)
 }
@@ -166,10 +167,20 @@ func Volatile(e Expr) bool {
 		if castNeedsZone(c.Args[0].Type(), c.T) {
 			return true
 		}
-	} else if b := registry[c.Fn]; b != nil && b.volatile {
-		return true
+	} else if b := registry[c.Fn]; b != nil {
+		types := make([]schema.Type, len(c.Args))
+		for i, a := range c.Args {
+			types[i] = a.Type()
+		}
+		if b.dependsOnEnv(types) {
+			return true
+		}
 	}
 	return slices.ContainsFunc(c.Args, Volatile)
+}
+
+func (b *builtin) dependsOnEnv(args []schema.Type) bool {
+	return b.volatile || b.zoned && slices.ContainsFunc(args, hasZone)
 }
 
 func registryNames() []string {

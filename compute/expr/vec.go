@@ -397,3 +397,29 @@ func emptyArray(t schema.Type) (arrow.Array, error) {
 	defer b.Release()
 	return b.NewArray(), nil
 }
+
+// length is how many rows the vec's data holds.
+func (v *vec) length() int {
+	switch x := v.data.(type) {
+	case []bool:
+		return len(x)
+	case []int8:
+		return len(x)
+	case []int16:
+		return len(x)
+	case []int32:
+		return len(x)
+	case []int64:
+		return len(x)
+	case []float32:
+		return len(x)
+	case []float64:
+		return len(x)
+	case []decimal128.Num:
+		return len(x)
+	case text:
+		return len(x.off) - 1
+	default:
+		return v.data.(arrow.Array).Len()
+	}
+}
