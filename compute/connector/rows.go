@@ -95,3 +95,28 @@ const (
 	ExactlyOnce = "exactly-once"
 	AtLeastOnce = "at-least-once"
 )
+
+// Cut hands a chunk to fn in pieces of at most MaxChunkRows rows; dead letters go with the first.
+// The caller keeps its reference to c.Rows.
+func Cut(c Chunk, fn func(Chunk) error) error {
+	n := c.Rows.NumRows()
+	if n <= MaxChunkRows {
+		return fn(c)
+	}
+	for lo := int64(0); lo < n; lo += MaxChunkRows {
+		hi := min(n, lo+MaxChunkRows)
+		piece := Chunk{Rows: c.Rows.NewSlice(lo, hi)}
+		if c.Kinds != nil {
+			piece.Kinds = c.Kinds[lo:hi]
+		}
+		if lo == 0 {
+			piece.Dead = c.Dead
+		}
+		err := fn(piece)
+		piece.Rows.Release()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
