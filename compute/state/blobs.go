@@ -21,6 +21,10 @@ func (b *Blobs) Set(s Slot, v []byte) {
 	for int(s) >= len(b.lens) {
 		b.at, b.lens, b.room = append(b.at, 0), append(b.lens, 0), append(b.room, 0)
 	}
+	if len(v) == 0 {
+		b.lens[s] = 0
+		return
+	}
 	if n := uint32(len(v)); n <= b.room[s] {
 		copy(b.bytes.get(b.at[s], n), v)
 		b.lens[s] = n

@@ -248,3 +248,16 @@ func (b *clockBound) values(x *epoch, rows arrow.RecordBatch, open int64) (func(
 		return v, true
 	}, nil
 }
+
+func (f *clockFilterOp) save(w stateWriter) {
+	w.Bool(f.known)
+	w.Varint(f.clock)
+	f.timers.Save(w)
+}
+
+func (f *clockFilterOp) load(r stateReader) error {
+	f.known, f.clock = r.Bool(), r.Varint()
+	return f.timers.Load(r)
+}
+
+func (f *clockFilterOp) size() (int64, int64) { return int64(f.timers.Len()), f.timers.SizeBytes() }

@@ -318,4 +318,3 @@ func (s *scanOp) step(x *epoch, _ [][]Delta) ([]Delta, error) {
 	s.pending = nil
 	return out, nil
 }
-
