@@ -34,6 +34,7 @@ type Table struct {
 	Watermark      *Watermark
 	Options        map[string]string // WITH options, hints applied
 	Temporary      bool
+	Comment        string
 }
 
 // Connector is the value of the 'connector' option; empty for a Paimon table of the warehouse.
@@ -47,15 +48,17 @@ func (t *Table) Connector() string {
 // TableColumn is a physical, computed or metadata column.
 type TableColumn struct {
 	Column
-	Computed expr.Expr // over the physical columns; nil for physical ones
+	Computed expr.Expr // over Table.Columns, of which it uses no computed ones; nil for physical ones
 	Metadata string    // key of a metadata column, else empty
 	Virtual  bool      // not written by INSERT
+	Default  *string   // text form of the value INSERT gives a column it leaves out; nil is NULL
+	Comment  string
 }
 
 // Watermark says how event time is derived: max of Expr over the rows seen.
 type Watermark struct {
 	Column int       // index of the event-time column in Table.Columns
-	Expr   expr.Expr // over Table.Columns, TIMESTAMP or TIMESTAMP_LTZ
+	Expr   expr.Expr // over Table.Columns, of which it uses no computed ones; TIMESTAMP or TIMESTAMP_LTZ
 }
 
 // Scan reads a table. Out are indexes into Table.Columns (after pruning).
@@ -217,7 +220,9 @@ type OverCall struct {
 	Args  []expr.Expr
 	Rows  bool // ROWS frame; false RANGE
 	Lower *int64
-	Upper *int64 // offsets from the current row, preceding negative; nil unbounded
+	// Lower and Upper are offsets from the current row, preceding negative; nil unbounded.
+	// Unit: rows for ROWS; for RANGE the order key's, milliseconds where that is a timestamp.
+	Upper *int64
 	T     schema.Type
 	Name  string
 }
