@@ -276,7 +276,7 @@ func concatenated(rows []arrow.RecordBatch) arrow.RecordBatch {
 		}
 		cols[i] = c
 	}
-	return array.NewRecordBatch(rows[0].Schema(), cols, int64(len(rows)))
+	return array.NewRecordBatch(rows[0].Schema(), cols, int64(cols[0].Len()))
 }
 
 func TestExpressionsMeanTheSame(t *testing.T) {

@@ -3,11 +3,16 @@
 package duck_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -303,5 +308,138 @@ func TestBackPressure(t *testing.T) {
 	}
 	if rows != 4000*8192 {
 		t.Errorf("%d rows arrived", rows)
+	}
+}
+
+// workers are the process ids of this process's children that run as workers.
+func workers(t *testing.T) []int {
+	t.Helper()
+	dirs, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil || len(dirs) == 0 {
+		t.Skip("no /proc to find workers in")
+	}
+	var out []int
+	for _, d := range dirs {
+		stat, err := os.ReadFile(d)
+		if err != nil {
+			continue // it has gone
+		}
+		after := stat[bytes.LastIndexByte(stat, ')')+1:]
+		f := bytes.Fields(after)
+		if state, parent := string(f[0]), string(f[1]); parent == strconv.Itoa(os.Getpid()) && state != "Z" {
+			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(d)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, pid)
+		}
+	}
+	return out
+}
+
+// A worker that is killed from outside fails its own query with the reason and is replaced.
+func TestKilledWorkerIsReplaced(t *testing.T) {
+	p := newPool(t, duck.Options{Workers: 1})
+	r, err := p.Run(t.Context(), duck.Query{SQL: "SELECT x FROM range(100000000) r(x)", Output: fields(schema.TBigInt)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, pid := range workers(t) {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err = rowsOf(r)
+	if errkind.Of(err) != errkind.Exhausted || !strings.Contains(err.Error(), "killed by the operating system") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := run(t, p, duck.Query{SQL: "SELECT 1::BIGINT", Output: fields(schema.TBigInt)}); err != nil {
+		t.Fatalf("after it: %v", err)
+	}
+	// One that dies while idle is noticed before it gets a query, or its query is run by the next.
+	for _, pid := range workers(t) {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for len(workers(t)) > 0 {
+		<-time.After(time.Millisecond)
+	}
+	if _, err := run(t, p, duck.Query{SQL: "SELECT 1::BIGINT", Output: fields(schema.TBigInt)}); err != nil {
+		t.Fatalf("after the death of an idle worker: %v", err)
+	}
+}
+
+func TestStopLeavesNothing(t *testing.T) {
+	dir := t.TempDir()
+	p, err := duck.NewPool(duck.Options{Workers: 2, TempDir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := run(t, p, duck.Query{SQL: "SELECT 1::BIGINT", Output: fields(schema.TBigInt)}); err != nil {
+		t.Fatal(err)
+	}
+	p.Stop()
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) > 0 {
+		t.Errorf("%d entries are left, %v", len(left), err)
+	}
+	if pids := workers(t); len(pids) > 0 {
+		t.Errorf("workers %v are left", pids)
+	}
+}
+
+// A waiting query ends with its context; the running one goes on.
+func TestWaitForWorker(t *testing.T) {
+	p := newPool(t, duck.Options{Workers: 1})
+	r, err := p.Run(t.Context(), duck.Query{SQL: "SELECT x FROM range(3000000) r(x)", Output: fields(schema.TBigInt)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err = p.Run(ctx, duck.Query{SQL: "SELECT 1::BIGINT", Output: fields(schema.TBigInt)})
+	if errkind.Of(err) != errkind.Canceled || !strings.Contains(err.Error(), "wait for a query worker") {
+		t.Errorf("got %v", err)
+	}
+	if got, err := rowsOf(r); err != nil || len(got) != 3000000 {
+		t.Errorf("%d rows, %v", len(got), err)
+	}
+}
+
+func TestOptionsAreChecked(t *testing.T) {
+	for _, o := range []duck.Options{{Workers: -1}, {MemoryBytes: 1 << 20}, {Threads: -2}} {
+		if _, err := duck.NewPool(o); errkind.Of(err) != errkind.Invalid {
+			t.Errorf("%+v: got %v", o, err)
+		}
+	}
+}
+
+// Queries over files below the shared directories keep a database; the sandbox holds all the same.
+func TestSharedDirectories(t *testing.T) {
+	dir, other := t.TempDir(), t.TempDir()
+	writeParquet(t, filepath.Join(dir, "in.parquet"), numbers(0, 10))
+	writeParquet(t, filepath.Join(other, "out.parquet"), numbers(0, 20))
+	p := newPool(t, duck.Options{Workers: 1, Dirs: []string{dir}})
+	count := func(read string, allowed ...string) ([][]string, error) {
+		return run(t, p, duck.Query{SQL: "SELECT count(*) FROM read_parquet('" + read + "')", Paths: allowed, Output: fields(schema.TBigInt)})
+	}
+	in, out := filepath.Join(dir, "in.parquet"), filepath.Join(other, "out.parquet")
+	for range 2 {
+		if got, err := count(in, in); err != nil || got[0][0] != "10" {
+			t.Errorf("inside: %v, %v", got, err)
+		}
+		if got, err := count(out, out); err != nil || got[0][0] != "20" {
+			t.Errorf("named: %v, %v", got, err)
+		}
+		if got, err := count(out, in); err == nil {
+			t.Errorf("outside, not named: %v", got)
+		}
+		if got, err := count(filepath.Join(dir, "..", filepath.Base(other), "out.parquet")); err == nil {
+			t.Errorf("through a parent: %v", got)
+		}
 	}
 }

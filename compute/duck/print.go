@@ -19,7 +19,7 @@ func Print(ctx context.Context, root plan.Node, r Resolver, o ExecOptions) (Quer
 	}
 	p := &printer{
 		ctx: ctx, resolver: r, opts: o, zoneUTC: o.Env.Zone == nil || o.Env.Zone.String() == "UTC",
-		proofs: proofs(), uses: make(map[plan.Node]int), names: make(map[plan.Node]string), udfNames: make(map[string]string),
+		proofs: proofs(), uses: make(map[plan.Node]int), names: make(map[plan.Node]string), registered: make(map[string]bool),
 	}
 	p.q.Env = o.Env
 	p.count(root)
@@ -39,17 +39,17 @@ func Print(ctx context.Context, root plan.Node, r Resolver, o ExecOptions) (Quer
 
 // printer collects the text of one plan. The first error stays and ends the printing.
 type printer struct {
-	ctx      context.Context
-	resolver Resolver
-	opts     ExecOptions
-	zoneUTC  bool
-	proofs   map[string]proof
-	q        Query
-	ctes     []string
-	uses     map[plan.Node]int    // how often a node is somebody's input
-	names    map[plan.Node]string // of nodes already printed
-	udfNames map[string]string    // signature -> name
-	err      error
+	ctx        context.Context
+	resolver   Resolver
+	opts       ExecOptions
+	zoneUTC    bool
+	proofs     map[string]proof
+	q          Query
+	ctes       []string
+	uses       map[plan.Node]int    // how often a node is somebody's input
+	names      map[plan.Node]string // of nodes already printed
+	registered map[string]bool      // names of Go functions in q
+	err        error
 }
 
 func (p *printer) fail(err error) {

@@ -2,6 +2,7 @@ package duck
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/weir-lake/weir/compute/expr"
@@ -49,9 +50,11 @@ func (p *printer) fileScan(src Source, cols []plan.Column) string {
 	}
 	files := make([]string, len(src.Files))
 	for i, f := range src.Files {
-		files[i] = quoteText(f)
+		abs, err := filepath.Abs(f) // the worker stands in another directory
+		p.fail(err)
+		files[i] = quoteText(abs)
+		p.q.Paths = append(p.q.Paths, abs)
 	}
-	p.q.Paths = append(p.q.Paths, src.Files...)
 	return "SELECT " + p.columns(exprs) + " FROM read_parquet([" + strings.Join(files, ", ") + "], hive_partitioning = false)"
 }
 

@@ -65,7 +65,7 @@ func startProcess(ctx context.Context, o Options) (*process, error) {
 	}
 	setup := wire.SetupMsg{
 		MemoryBytes: o.MemoryBytes, DuckBytes: o.MemoryBytes / 100 * duckShare,
-		Threads: o.Threads, TempDir: dir, TempBytesMax: o.TempBytesMax,
+		Threads: o.Threads, TempDir: dir, TempBytesMax: o.TempBytesMax, Dirs: o.Dirs,
 	}
 	if err := p.w.WriteJSON(wire.Setup, 0, setup); err != nil {
 		p.kill("it could not be set up")

@@ -1,6 +1,8 @@
 package duck
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -114,19 +116,22 @@ func (p *printer) udf(s scope, c *expr.Call) string {
 	return p.call(u, b.args)
 }
 
-// call prints a call of a Go function, registering it once per signature.
+// call prints a call of a Go function. The name is made of all that the function is, so
+// that workers can keep functions from query to query.
 func (p *printer) call(u UDF, args []string) string {
 	key, err := json.Marshal(u)
 	p.fail(err)
-	name, ok := p.udfNames[string(key)]
-	if !ok {
-		name = fmt.Sprintf("weir_f%d", len(p.q.UDFs))
-		p.udfNames[string(key)] = name
-		u.Name = name
+	sum := sha256.Sum256(key)
+	u.Name = "weir_" + hex.EncodeToString(sum[:nameBytes])
+	if !p.registered[u.Name] {
+		p.registered[u.Name] = true
 		p.q.UDFs = append(p.q.UDFs, u)
 	}
-	return name + "(" + strings.Join(args, ", ") + ")"
+	return u.Name + "(" + strings.Join(args, ", ") + ")"
 }
+
+// nameBytes of a hash keep two functions from ever sharing a name.
+const nameBytes = 16
 
 // udfBuilder splits a call into SQL arguments and a tree over them.
 type udfBuilder struct {

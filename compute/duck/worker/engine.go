@@ -4,28 +4,74 @@ package worker
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	ddb "github.com/duckdb/duckdb-go-bindings"
 
-	"github.com/weir-lake/weir/compute/duck/internal/wire"
 	"github.com/weir-lake/weir/internal/errkind"
 )
+
+// functionsMax is how many Go functions a database collects before it is replaced:
+// DuckDB cannot forget one.
+const functionsMax = 500
 
 // database is one in-memory DuckDB with a connection for the query and one for
 // conversions, which may happen while the first is busy.
 type database struct {
+	srv        *server
 	db         ddb.Database
 	conn, conv ddb.Connection
+	functions  map[string]bool       // Go functions registered so far
+	current    atomic.Pointer[query] // the running query, for callbacks
 }
 
-func openDatabase(s wire.SetupMsg) (*database, error) {
+// openShared opens the database that queries share: any file below the given directories
+// can be read, no other.
+func (s *server) openShared() (*database, error) {
+	d, err := s.openDatabase()
+	if err != nil {
+		return nil, err
+	}
+	if err := d.lock("allowed_directories", s.setup.Dirs); err != nil {
+		d.close()
+		return nil, err
+	}
+	return d, nil
+}
+
+// openOwn opens a database for a query with files elsewhere.
+func (s *server) openOwn(paths []string) (*database, error) {
+	d, err := s.openDatabase()
+	if err != nil {
+		return nil, err
+	}
+	if err := d.lock("allowed_paths", paths); err != nil {
+		d.close()
+		return nil, err
+	}
+	return d, nil
+}
+
+// shares reports whether all files lie below the shared directories.
+func (s *server) shares(paths []string) bool {
+	for _, p := range paths {
+		below := func(dir string) bool { return strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/") }
+		if !slices.ContainsFunc(s.setup.Dirs, below) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *server) openDatabase() (*database, error) {
 	settings := [][2]string{
-		{"temp_directory", s.TempDir},
-		{"max_temp_directory_size", strconv.FormatInt(s.TempBytesMax, 10) + "B"},
-		{"memory_limit", strconv.FormatInt(s.DuckBytes, 10) + "B"},
-		{"threads", strconv.Itoa(s.Threads)},
+		{"temp_directory", s.setup.TempDir},
+		{"max_temp_directory_size", strconv.FormatInt(s.setup.TempBytesMax, 10) + "B"},
+		{"memory_limit", strconv.FormatInt(s.setup.DuckBytes, 10) + "B"},
+		{"threads", strconv.Itoa(s.setup.Threads)},
 		{"autoinstall_known_extensions", "false"},
 		{"autoload_known_extensions", "false"},
 		{"allow_community_extensions", "false"},
@@ -42,7 +88,7 @@ func openDatabase(s wire.SetupMsg) (*database, error) {
 			return nil, errkind.Errorf(errkind.Bug, "open DuckDB: setting %s = %s was refused", kv[0], kv[1])
 		}
 	}
-	d := &database{}
+	d := &database{srv: s, functions: make(map[string]bool)}
 	var msg string
 	if ddb.OpenExt(":memory:", &d.db, cfg, &msg) != ddb.StateSuccess {
 		return nil, errkind.Errorf(errkind.Unavailable, "open DuckDB: %s", msg)
@@ -53,6 +99,10 @@ func openDatabase(s wire.SetupMsg) (*database, error) {
 			return nil, errkind.Errorf(errkind.Exhausted, "connect to DuckDB: no memory")
 		}
 	}
+	if err := d.registerScan(); err != nil {
+		d.close()
+		return nil, err
+	}
 	return d, nil
 }
 
@@ -62,15 +112,15 @@ func (d *database) close() {
 	ddb.Close(&d.db)
 }
 
-// lock leaves the query only its own files and no way to change settings.
-func (d *database) lock(paths []string) error {
+// lock leaves queries only the files of the given setting and no way to change settings.
+func (d *database) lock(setting string, paths []string) error {
 	quoted := make([]string, len(paths))
 	for i, p := range paths {
 		quoted[i] = quote(p)
 	}
 	for _, text := range []string{
 		"SET TimeZone = 'UTC'",
-		"SET allowed_paths = [" + strings.Join(quoted, ", ") + "]",
+		"SET " + setting + " = [" + strings.Join(quoted, ", ") + "]",
 		"SET enable_external_access = false",
 		"SET lock_configuration = true",
 	} {

@@ -71,7 +71,7 @@ func serve(in io.Reader, out io.Writer) error {
 	if err := f.Decode(&s.setup); err != nil {
 		return err
 	}
-	next, err := s.prepare()
+	db, err := s.prepare()
 	if err != nil {
 		return errors.Join(err, s.w.WriteJSON(wire.Failed, 0, wire.FailedMsg{Kind: errkind.Of(err), Text: err.Error()}))
 	}
@@ -79,13 +79,13 @@ func serve(in io.Reader, out io.Writer) error {
 		return err
 	}
 	requests := make(chan wire.RequestMsg)
-	go s.work(next, requests)
+	go s.work(db, requests)
 	return s.listen(r, requests)
 }
 
-// prepare sets limits and opens the first database before any query arrives.
+// prepare sets limits and opens the shared database before any query arrives.
 func (s *server) prepare() (*database, error) {
-	db, err := openDatabase(s.setup)
+	db, err := s.openShared()
 	if err != nil {
 		return nil, err
 	}
@@ -195,13 +195,13 @@ func (s *server) setQuery(q *query) {
 	s.mu.Unlock()
 }
 
-// work runs the queries, opening the next database while the parent looks at a result.
-func (s *server) work(next *database, requests <-chan wire.RequestMsg) {
+// work runs the queries.
+func (s *server) work(shared *database, requests <-chan wire.RequestMsg) {
 	for req := range requests {
-		err := s.answer(next, req)
-		next.close()
-		if err == nil {
-			next, err = openDatabase(s.setup)
+		err := s.answer(shared, req)
+		if err == nil && len(shared.functions) > functionsMax {
+			shared.close()
+			shared, err = s.openShared()
 		}
 		if err != nil {
 			// Without a pipe or a database there is nothing more to do here.
@@ -212,7 +212,16 @@ func (s *server) work(next *database, requests <-chan wire.RequestMsg) {
 }
 
 // answer runs one query and sends its end. Its error is one of the worker, not the query's.
-func (s *server) answer(db *database, req wire.RequestMsg) error {
+func (s *server) answer(shared *database, req wire.RequestMsg) error {
+	db := shared
+	if !s.shares(req.Paths) {
+		own, err := s.openOwn(req.Paths)
+		if err != nil {
+			return err
+		}
+		defer own.close()
+		db = own
+	}
 	q := newQuery(s, db, req)
 	s.setQuery(q)
 	rows, err := q.run()

@@ -17,6 +17,7 @@ import (
 	ddb "github.com/duckdb/duckdb-go-bindings"
 
 	"github.com/weir-lake/weir/compute/duck/internal/wire"
+	"github.com/weir-lake/weir/compute/expr"
 	"github.com/weir-lake/weir/internal/errkind"
 	"github.com/weir-lake/weir/table/schema"
 )
@@ -31,6 +32,7 @@ type query struct {
 	db     *database
 	req    wire.RequestMsg
 	inputs []*input
+	env    expr.Env
 	// mem holds batches that DuckDB refers to: C memory, as cgo demands.
 	mem   memory.Allocator
 	fatal bool // DuckDB said that its instance is broken
@@ -137,10 +139,12 @@ func (q *query) run() (rows int64, err error) {
 	if err := q.addInputs(); err != nil {
 		return 0, err
 	}
-	if err := q.addFunctions(); err != nil {
+	if q.env, err = envOf(q.req.Env); err != nil {
 		return 0, err
 	}
-	if err := q.db.lock(q.req.Paths); err != nil {
+	q.db.current.Store(q)
+	defer q.db.current.Store(nil)
+	if err := q.db.addFunctions(q.req.UDFs); err != nil {
 		return 0, err
 	}
 	var stmt ddb.PreparedStatement
@@ -192,7 +196,7 @@ func (q *query) addInputs() error {
 		r.Release()
 		q.inputs = append(q.inputs, &input{index: i, schema: arrow.NewSchema(fields, nil), rows: msg.Rows})
 	}
-	return q.registerScan()
+	return nil
 }
 
 // send streams the result's chunks. The schema goes with the first of them, so

@@ -60,20 +60,20 @@ func weirDelete(p unsafe.Pointer) {
 }
 
 // registerScan makes inputs readable as weir_arrow(index).
-func (q *query) registerScan() error {
+func (d *database) registerScan() error {
 	f := ddb.CreateTableFunction()
 	defer ddb.DestroyTableFunction(&f)
 	ddb.TableFunctionSetName(f, scanFunction)
 	t := ddb.CreateLogicalType(ddb.TypeBigInt)
 	ddb.TableFunctionAddParameter(f, t)
 	ddb.DestroyLogicalType(&t)
-	ddb.TableFunctionSetExtraInfo(f, box(q), deleteBox())
+	ddb.TableFunctionSetExtraInfo(f, box(d), deleteBox())
 	ddb.TableFunctionSetBind(f, unsafe.Pointer(C.weir_bind_t(C.weirScanBind)))
 	ddb.TableFunctionSetInit(f, unsafe.Pointer(C.weir_bind_t(C.weirScanInit)))
 	ddb.TableFunctionSetLocalInit(f, unsafe.Pointer(C.weir_bind_t(C.weirScanLocal)))
 	ddb.TableFunctionSetFunction(f, unsafe.Pointer(C.weir_read_t(C.weirScanRead)))
 	ddb.TableFunctionSupportsProjectionPushdown(f, true)
-	if ddb.RegisterTableFunction(q.db.conn, f) != ddb.StateSuccess {
+	if ddb.RegisterTableFunction(d.conn, f) != ddb.StateSuccess {
 		return errkind.Errorf(errkind.Bug, "register %s with DuckDB", scanFunction)
 	}
 	return nil
@@ -88,7 +88,7 @@ type scanBound struct {
 //export weirScanBind
 func weirScanBind(p unsafe.Pointer) {
 	info := ddb.BindInfo{Ptr: p}
-	q := unbox[*query](ddb.BindGetExtraInfo(info))
+	q := unbox[*database](ddb.BindGetExtraInfo(info)).current.Load()
 	if err := q.bindScan(info); err != nil {
 		q.fail(err)
 		ddb.BindSetError(info, err.Error())

@@ -25,16 +25,16 @@ import (
 	"github.com/weir-lake/weir/table/schema"
 )
 
-// addFunctions registers the Go functions that the text calls.
-func (q *query) addFunctions() error {
-	env, err := envOf(q.req.Env)
-	if err != nil {
-		return err
-	}
-	for _, u := range q.req.UDFs {
-		if err := q.addFunction(u, env); err != nil {
+// addFunctions registers those Go functions that the database does not know yet.
+func (d *database) addFunctions(list []wire.UDF) error {
+	for _, u := range list {
+		if d.functions[u.Name] {
+			continue
+		}
+		if err := d.addFunction(u); err != nil {
 			return fmt.Errorf("function %s: %w", u.Name, err)
 		}
+		d.functions[u.Name] = true
 	}
 	return nil
 }
@@ -56,9 +56,8 @@ type evaluator func(args arrow.RecordBatch, env *expr.Env) (arrow.Array, error)
 
 // function is a registered Go function. DuckDB's threads call it at the same time.
 type function struct {
-	q        *query
+	db       *database
 	eval     evaluator
-	env      expr.Env
 	volatile bool
 	calls    atomic.Int64
 	args     *arrow.Schema // as compute/expr takes them
@@ -76,8 +75,8 @@ type converter struct {
 	out *chunkMaker
 }
 
-func (q *query) addFunction(u wire.UDF, env expr.Env) error {
-	f := &function{q: q, env: env, volatile: u.Volatile}
+func (d *database) addFunction(u wire.UDF) error {
+	f := &function{db: d, volatile: u.Volatile}
 	var err error
 	if f.eval, err = evaluatorOf(u); err != nil {
 		return err
@@ -109,7 +108,7 @@ func (q *query) addFunction(u wire.UDF, env expr.Env) error {
 	}
 	ddb.ScalarFunctionSetExtraInfo(sf, box(f), deleteBox())
 	ddb.ScalarFunctionSetFunction(sf, unsafe.Pointer(C.weir_call_t(C.weirCall)))
-	if ddb.RegisterScalarFunction(q.db.conn, sf) != ddb.StateSuccess {
+	if ddb.RegisterScalarFunction(d.conn, sf) != ddb.StateSuccess {
 		return errkind.Errorf(errkind.Bug, "register with DuckDB")
 	}
 	return nil
@@ -144,13 +143,14 @@ func evaluatorOf(u wire.UDF) (evaluator, error) {
 func weirCall(p, in, out unsafe.Pointer) {
 	info := ddb.FunctionInfo{Ptr: p}
 	f := unbox[*function](ddb.ScalarFunctionGetExtraInfo(info))
-	if err := f.call(ddb.DataChunk{Ptr: in}, ddb.Vector{Ptr: out}); err != nil {
-		f.q.fail(err)
+	q := f.db.current.Load()
+	if err := f.call(q.env, ddb.DataChunk{Ptr: in}, ddb.Vector{Ptr: out}); err != nil {
+		q.fail(err)
 		ddb.ScalarFunctionSetError(info, err.Error())
 	}
 }
 
-func (f *function) call(in ddb.DataChunk, out ddb.Vector) error {
+func (f *function) call(env expr.Env, in ddb.DataChunk, out ddb.Vector) error {
 	conv, err := f.take()
 	if err != nil {
 		return err
@@ -166,7 +166,6 @@ func (f *function) call(in ddb.DataChunk, out ddb.Vector) error {
 		return err
 	}
 	defer args.Release()
-	env := f.env
 	if f.volatile { // another seed for every chunk, or rows 2,048 apart would repeat
 		env.Seed = env.Seed*seedStep + f.calls.Add(1)
 	}
@@ -216,11 +215,11 @@ func (f *function) take() (*converter, error) {
 		}
 		types = append(types, t)
 	}
-	in, err := newVectorReader(f.q.db.conv, types)
+	in, err := newVectorReader(f.db.conv, types)
 	if err != nil {
 		return nil, err
 	}
-	out, err := newChunkMaker(f.q.db.conv, f.result)
+	out, err := newChunkMaker(f.db.conv, f.result)
 	if err != nil {
 		in.destroy()
 		return nil, err

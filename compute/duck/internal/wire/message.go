@@ -14,6 +14,9 @@ type SetupMsg struct {
 	Threads      int    // DuckDB's threads
 	TempDir      string // DuckDB spills here; the worker's own directory
 	TempBytesMax int64  // most bytes spilled
+	// Dirs are directories below which any query may read files, so that
+	// queries can share a database. Files elsewhere are allowed one by one.
+	Dirs []string
 }
 
 // RequestMsg is one query.
@@ -42,7 +45,7 @@ type Env struct {
 
 // UDF is a function that SQL calls by Name and Go code of weir computes.
 type UDF struct {
-	Name   string // unique within the query
+	Name   string // says all the rest: equal names are equal functions
 	Kind   UDFKind
 	Args   []schema.Type // of SQL's arguments
 	Result schema.Type
