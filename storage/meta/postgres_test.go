@@ -40,9 +40,12 @@ func startPostgres(t *testing.T) string {
 	if err := run(initdb, "-D", data, "-U", "weir", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"); err != nil {
 		t.Fatal(err)
 	}
-	port := freePort(t)
+	_, port, err := net.SplitHostPort(testpeer.FreeAddr(t))
+	if err != nil {
+		t.Fatal(err)
+	}
 	// It listens on TCP only; -F leaves out fsync.
-	options := fmt.Sprintf("-F -c listen_addresses=127.0.0.1 -c port=%d -c unix_socket_directories=", port)
+	options := fmt.Sprintf("-F -c listen_addresses=127.0.0.1 -c port=%s -c unix_socket_directories=", port)
 	if err := run(pgctl, "-D", data, "-w", "-t", "60", "-l", filepath.Join(dir, "log"), "-o", options, "start"); err != nil {
 		log, _ := os.ReadFile(filepath.Join(dir, "log"))
 		t.Fatalf("%v\n%s", err, log)
@@ -52,7 +55,7 @@ func startPostgres(t *testing.T) string {
 			t.Error(err)
 		}
 	})
-	return fmt.Sprintf("postgres://weir@127.0.0.1:%d/postgres?sslmode=disable", port)
+	return fmt.Sprintf("postgres://weir@127.0.0.1:%s/postgres?sslmode=disable", port)
 }
 
 // postgresBinary finds a program of the server: Debian keeps them out of PATH.
@@ -86,14 +89,4 @@ func unprivileged(t *testing.T, dir string) *syscall.SysProcAttr {
 		t.Fatal(err)
 	}
 	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }

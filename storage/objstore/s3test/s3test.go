@@ -1,17 +1,12 @@
 package s3test
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
-	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
@@ -53,60 +48,18 @@ func Start(t testing.TB) *Server {
 }
 
 func start(t testing.TB, bin, dir string) (*Server, error) {
-	addr, err := freeAddr()
-	if err != nil {
-		return nil, err
-	}
-	// The process must not die with the goroutine's ctx but at cleanup, after the
-	// test's own cleanups have used it.
+	addr := testpeer.FreeAddr(t)
 	cmd := exec.Command(bin, "--port", addr, "--access", accessKey, "--secret", secretKey, "--region", region, "posix", dir)
 	cmd.Dir = dir
-	var out lockedBuffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
+	p, err := testpeer.Start(t, cmd)
+	if err != nil {
 		return nil, err
 	}
-	exited := make(chan struct{})
-	go func() {
-		_ = cmd.Wait() // reports our own kill
-		close(exited)
-	}()
-	stop := func() {
-		_ = cmd.Process.Kill()
-		<-exited
+	if err := p.WaitListening(addr, startTimeout); err != nil {
+		p.Kill()
+		return nil, err
 	}
-	if err := waitListening(addr, exited); err != nil {
-		stop()
-		return nil, fmt.Errorf("%w; it said: %s", err, out.String())
-	}
-	t.Cleanup(stop)
 	return &Server{Endpoint: "http://" + addr, Dir: dir}, nil
-}
-
-func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
-}
-
-func waitListening(addr string, exited <-chan struct{}) error {
-	deadline := time.After(startTimeout)
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-exited:
-			return errors.New("it ended at once")
-		case <-deadline:
-			return fmt.Errorf("it does not listen on %s after %s", addr, startTimeout)
-		case <-tick.C:
-		}
-		if c, err := net.Dial("tcp", addr); err == nil {
-			return c.Close()
-		}
-	}
 }
 
 // Options returns the settings to reach the server.
@@ -146,22 +99,4 @@ func (s *Server) Store(t testing.TB) *objstore.S3 {
 		t.Fatal(err)
 	}
 	return store
-}
-
-// lockedBuffer keeps a process's output for the failure message.
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }
