@@ -17,7 +17,7 @@ type Resolver interface {
 
 // Source is where rows of a scan come from: exactly one of Files and Arrow is set.
 type Source struct {
-	// Files are Parquet files which DuckDB may read untouched: local, immutable while
+	// Files are Parquet files which DuckDB may read untouched (see ReadsFiles): local, immutable while
 	// the query runs, all with the columns named Columns[i] for column i of
 	// the scan and of its type, and with no rows to hide. An empty, non-nil slice is an empty table.
 	Files   []string

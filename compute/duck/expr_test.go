@@ -156,8 +156,9 @@ func castTo(e expr.Expr, to schema.Type) expr.Expr {
 // oneTable resolves every scan to one batch.
 type oneTable struct{ b arrow.RecordBatch }
 
-func (o oneTable) Resolve(context.Context, *plan.Scan) (duck.Source, error) {
-	in := batches(o.b.Schema(), o.b)
+func (o oneTable) Resolve(_ context.Context, s *plan.Scan) (duck.Source, error) {
+	b := project(o.b, s.Out)
+	in := batches(b.Schema(), b)
 	return duck.Source{Arrow: &in}, nil
 }
 

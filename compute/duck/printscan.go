@@ -26,6 +26,9 @@ func (p *printer) scan(n *plan.Scan) string {
 		return ""
 	case len(src.Files) == 0:
 		return p.empty(cols)
+	case !ReadsFiles(cols):
+		p.fail(errkind.Errorf(errkind.Bug, "read table %s.%s: files with nanoseconds must be read as Arrow", n.Table.Database, n.Table.Name))
+		return ""
 	default:
 		return p.fileScan(src, cols)
 	}
@@ -38,6 +41,35 @@ func (p *printer) arrowScan(n *plan.Scan, in *ArrowInput) string {
 	}
 	p.q.Inputs = append(p.q.Inputs, *in)
 	return fmt.Sprintf("SELECT * FROM weir_arrow(%d)", len(p.q.Inputs)-1)
+}
+
+// ReadsFiles reports whether DuckDB reads columns of these types from Parquet files without
+// loss. It cuts the nanoseconds of timestamps kept as INT96, as Paimon keeps
+// TIMESTAMP(7..9): such tables have to come as Arrow.
+func ReadsFiles(cols []plan.Column) bool {
+	for _, c := range cols {
+		if hasNanos(c.Type) {
+			return false
+		}
+	}
+	return true
+}
+
+func hasNanos(t schema.Type) bool {
+	if t.IsTimestamp() && t.Precision > 6 {
+		return true
+	}
+	for _, inner := range []*schema.Type{t.Key, t.Elem} {
+		if inner != nil && hasNanos(*inner) {
+			return true
+		}
+	}
+	for _, f := range t.Fields {
+		if hasNanos(f.Type) {
+			return true
+		}
+	}
+	return false
 }
 
 // fileScan casts every column: files keep timestamps in DuckDB's types, not in ours.

@@ -42,6 +42,10 @@ func conformBatch(b arrow.RecordBatch, want *arrow.Schema) (arrow.RecordBatch, e
 func conform(d arrow.ArrayData, want arrow.DataType) (arrow.ArrayData, error) {
 	have := d.DataType()
 	switch w := want.(type) {
+	case *arrow.NullType: // DuckDB returns columns of untyped NULLs as INTEGER
+		if d.NullN() == d.Len() {
+			return array.NewData(want, d.Len(), []*memory.Buffer{nil}, nil, d.Len(), 0), nil
+		}
 	case *arrow.Time32Type:
 		if _, ok := have.(*arrow.Time64Type); ok {
 			return timeMillis(d, w), nil
