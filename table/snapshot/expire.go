@@ -130,7 +130,7 @@ func (f Facts) byAge(versions []*Snapshot, last ID, r retention) ID {
 		if s.ID >= to {
 			return to
 		}
-		if s.ID >= from && f.Now.Sub(s.Time()) < r.time {
+		if s.ID >= from && f.Now.Sub(s.Time()) <= r.time {
 			return s.ID
 		}
 	}
