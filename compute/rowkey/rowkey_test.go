@@ -247,6 +247,40 @@ func TestDecodeEncodeIsIdentity(t *testing.T) {
 	})
 }
 
+func TestSplitFindsTheColumns(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		cols, rows := drawRows(t)
+		arrays := build(cols, rows)
+		types := make([]arrow.DataType, len(cols))
+		for i, c := range cols {
+			types[i] = c.dt
+		}
+		split, err := NewSplitter(types)
+		if err != nil {
+			t.Fatal(err)
+		}
+		enc, err := NewEncoder(arrays)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for r := range rows {
+			parts, err := split.Split(nil, enc.Append(nil, r))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for c := range cols {
+				one, err := NewEncoder(arrays[c : c+1])
+				if err != nil {
+					t.Fatal(err)
+				}
+				if want := one.Append(nil, r); !bytes.Equal(parts[c], want) || IsNull(parts[c]) != (rows[r][c] == nil) {
+					t.Fatalf("column %d of row %d is %x, want %x", c, r, parts[c], want)
+				}
+			}
+		}
+	})
+}
+
 func TestMapsAreEqualInAnyEntryOrder(t *testing.T) {
 	b := array.NewMapBuilder(memory.DefaultAllocator, arrow.BinaryTypes.String, arrow.PrimitiveTypes.Int32, false)
 	for _, keys := range [][]string{{"a", "b"}, {"b", "a"}} {
@@ -280,6 +314,10 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte{0x00, 0x00, 0x00})
 	f.Add([]byte{0x01, 'a', 0x00, 0xFF, 'b', 0x00, 0x01, 0x00, 0x01, 0x01, 0x01, 'x', 0x00, 0x01, 0x00})
 	types := []arrow.DataType{arrow.BinaryTypes.String, arrow.PrimitiveTypes.Int64, arrow.ListOf(arrow.BinaryTypes.Binary)}
+	split, err := NewSplitter(types)
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, src []byte) {
 		builders := make([]array.Builder, len(types))
 		for i, dt := range types {
@@ -290,6 +328,9 @@ func FuzzDecode(f *testing.F) {
 			t.Fatal(err)
 		}
 		rest, err := dec.Append(src)
+		if _, splitErr := split.Split(nil, src); (splitErr == nil) != (err == nil && len(rest) == 0) {
+			t.Fatalf("decoding says %v with %d bytes over, splitting says %v", err, len(rest), splitErr)
+		}
 		if err != nil {
 			if !errkind.Is(err, errkind.Corrupt) {
 				t.Fatalf("error %v is not of kind corrupt", err)
