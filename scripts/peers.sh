@@ -12,6 +12,7 @@ paimon_version=1.4.2
 hadoop_version=3.3.6
 pypaimon_version=2.1.0
 kafka_version=4.1.0
+slf4j_version=1.7.36 # without a binding the broker says nothing, not even that it is up
 attempts=4 # of a download: registries drop connections now and then
 
 die() { echo "error: peers.sh: $*" >&2; exit 1; }
@@ -44,7 +45,7 @@ jars() {
     done
     echo '</dependencies></project>'
   } > "$pom"
-  retry mvn -q -B -f "$pom" org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
+  retry mvn -q -B -Dstyle.color=never -f "$pom" org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
     -DincludeScope=runtime -DoutputDirectory="$tmp/lib" || die "Maven could not fetch $*"
   rm -rf "$dir"; mv "$tmp/lib" "$dir"; rm -rf "$tmp"
 }
@@ -78,9 +79,9 @@ pypaimon_peer() {
 
 kafka_peer() {
   need java "a Java runtime, version 17 or newer"; need mvn "maven"
-  local want="kafka $kafka_version"
+  local want="kafka $kafka_version slf4j $slf4j_version"
   current kafka "$want" && return
-  jars "$peers/kafka-lib" "org.apache.kafka:kafka_2.13:$kafka_version"
+  jars "$peers/kafka-lib" "org.apache.kafka:kafka_2.13:$kafka_version" "org.slf4j:slf4j-simple:$slf4j_version"
   stamp kafka "$want"
 }
 

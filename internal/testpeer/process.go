@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"os/exec"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -22,7 +21,8 @@ const guard = `exec 3<&0
 wait $pid
 kill $watcher`
 
-// outputBytesMax bounds the output kept for failure messages.
+// outputBytesMax bounds the output kept for failure messages; up to twice as much is
+// kept between two cuts.
 const outputBytesMax = 64 << 10
 
 // waitDelay is how long the output of a killed server's own children is waited for.
@@ -36,7 +36,7 @@ type Process struct {
 
 	mu struct {
 		sync.Mutex
-		output bytes.Buffer // the first outputBytesMax of stdout and stderr
+		output []byte // the end of stdout and stderr
 		watch  string
 		seen   chan struct{} // closed when watch was printed
 	}
@@ -72,25 +72,26 @@ func Start(t testing.TB, cmd *exec.Cmd) (*Process, error) {
 func (p *Process) Write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if room := outputBytesMax - p.mu.output.Len(); room > 0 {
-		p.mu.output.Write(b[:min(room, len(b))])
-	}
+	p.mu.output = append(p.mu.output, b...)
 	p.checkLocked()
+	if extra := len(p.mu.output) - outputBytesMax; extra > outputBytesMax {
+		p.mu.output = append([]byte(nil), p.mu.output[extra:]...)
+	}
 	return len(b), nil
 }
 
 func (p *Process) checkLocked() {
-	if p.mu.watch != "" && strings.Contains(p.mu.output.String(), p.mu.watch) {
+	if p.mu.watch != "" && bytes.Contains(p.mu.output, []byte(p.mu.watch)) {
 		close(p.mu.seen)
 		p.mu.watch = ""
 	}
 }
 
-// Output returns the beginning of what the process printed.
+// Output returns the end of what the process printed.
 func (p *Process) Output() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.mu.output.String()
+	return string(p.mu.output)
 }
 
 // Kill ends the process as kill -9 does and waits. It may be called twice.
