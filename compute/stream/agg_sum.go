@@ -69,6 +69,8 @@ func newSum(a *plan.AggCall, arg schema.Type) (aggregator, bool, error) {
 		return &intSum{avg: avg, zero: zero}, false, nil
 	case arg.Kind == schema.Decimal && a.T.Kind == schema.Decimal:
 		return &decimalSum{avg: avg, zero: zero, in: arg, out: a.T}, false, nil
+	case (arg.Kind == schema.Float || arg.Kind == schema.Double) && (a.T.Kind == schema.Float || a.T.Kind == schema.Double):
+		return &floatSum{avg: avg, zero: zero}, false, nil
 	default:
 		return nil, false, errkind.Errorf(errkind.Invalid, "%s of %s giving %s cannot run as a stream", a.Fn, arg, a.T)
 	}

@@ -106,6 +106,8 @@ func newAggregator(a *plan.AggCall, appendOnly, distinct bool) (aggregator, bool
 		return &countAgg{}, false, nil
 	case "SUM", "SUM0", "AVG":
 		return newSum(a, arg)
+	case "STDDEV_POP", "STDDEV_SAMP", "VAR_POP", "VAR_SAMP":
+		return newVariance(a, arg)
 	case "MIN", "MAX":
 		if err := ordered(arg); err != nil {
 			return nil, false, err

@@ -274,6 +274,17 @@ func (d *Dataflow) Stats() []Stats {
 	return out
 }
 
+// Stateless tells whether no operator keeps anything between two epochs, so that the dataflow
+// needs no checkpoint and no replay.
+func (d *Dataflow) Stateless() bool {
+	for _, t := range d.tasks {
+		if _, ok := t.op.(keeper); ok {
+			return false
+		}
+	}
+	return true
+}
+
 // StateBytes is the memory all state holds.
 func (d *Dataflow) StateBytes() int64 {
 	var sum int64

@@ -162,7 +162,8 @@ func FuzzCheck(f *testing.F) {
 		s := Sum(b)
 		s.Value()
 		s.Int()
-		if err := Check(s.Canonical().Add(x, 1).Add(x, -1).Canonical()); err != nil {
+		sum := s.Canonical().Add(x, 1).Add(x, -1).Canonical()
+		if err := Check(sum); err != nil && len(b) > 0 && int(b[atLow])+int(b[atCount]) < limbsMax { // above is no sum of floats
 			t.Fatalf("%x is no sum after an addition", b)
 		}
 	})
