@@ -109,6 +109,8 @@ type Factory struct {
 	// Passing is true where positions vanish by themselves (Kafka): a stateful job reads
 	// such a source through a landing table.
 	Passing bool
+	// Unbounded reports whether the table, read as a stream, never ends by itself. Nil: it always ends.
+	Unbounded func(t *plan.Table) bool
 }
 
 // Registry finds factories by the 'connector' option. cmd/weir builds it once.

@@ -31,6 +31,10 @@ func Factory() connector.Factory {
 			_, err := parse(t, t.Options)
 			return err
 		},
+		Unbounded: func(t *plan.Table) bool {
+			s, err := parse(t, t.Options)
+			return err == nil && s.rows < 0
+		},
 		OpenSource: func(_ context.Context, c connector.Context) (connector.Source, error) { return open(c) },
 	}
 }

@@ -1,11 +1,11 @@
 package filesystem
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -285,22 +285,25 @@ func TestParquetColumnsByNameAndMetadata(t *testing.T) {
 
 func TestReplayQueryRunsThroughTheSession(t *testing.T) {
 	dir := t.TempDir()
-	writeParquet(t, dir+"/x.parquet", 0, 10)
-	opts := map[string]string{"path": dir, "format": "parquet", "replay.time": "at", "replay.query": "SELECT id, s, at FROM v"}
+	writeParquet(t, dir+"/x.parquet", 0, 30)
+	opts := map[string]string{"replay.time": "at", "replay.query": "SELECT id, s, at FROM v"}
 	if _, err := Factory().OpenSource(t.Context(), connector.Context{Table: table(opts), Options: opts}); err == nil || !strings.Contains(err.Error(), "replay.query") {
 		t.Errorf("without a session: %v", err)
 	}
-	if !slices.Equal(columnNames(physicalColumns(table(opts))), []string{"id", "s", "at"}) {
-		t.Error("a replay query gives the table's columns")
+	files := opened(t, table(map[string]string{"path": dir, "format": "parquet"}), connector.Context{}).(*source)
+	src := opened(t, table(opts), connector.Context{Bounded: true, RunQuery: func(ctx context.Context, sql string, out []plan.Column) (array.RecordReader, error) {
+		if sql != opts["replay.query"] || len(out) != 3 || out[2].Name != "at" {
+			return nil, fmt.Errorf("asked for %s giving %v", sql, out)
+		}
+		return files.all(ctx, connector.Fields(table(opts)))
+	}})
+	if rows := all(t, src); len(rows) != 30 || rows[29] != "+I 29|s29|1970-01-01T00:00:29" {
+		t.Errorf("%d rows: %q", len(rows), rows)
 	}
-}
-
-func columnNames(cols []plan.Column) []string {
-	var out []string
-	for _, c := range cols {
-		out = append(out, c.Name)
+	sink := map[string]string{"replay.time": "at", "replay.query": "SELECT 1"}
+	if _, err := Factory().OpenSink(t.Context(), connector.Context{Table: table(sink), Options: sink, JobID: "j"}); err == nil {
+		t.Error("a replay was opened for writing")
 	}
-	return out
 }
 
 func TestWrongOptions(t *testing.T) {

@@ -22,7 +22,7 @@ const minMonitorInterval = 10 * time.Millisecond
 
 // options of one table.
 type options struct {
-	path     string
+	path     string // empty for a replay query, which names its tables itself
 	format   string
 	text     *format.Format // nil for parquet
 	monitor  time.Duration  // 0: read once
@@ -44,6 +44,7 @@ func Factory() connector.Factory {
 			return err
 		},
 		OpenSource: openSource,
+		Unbounded:  func(t *plan.Table) bool { return t.Options["source.monitor-interval"] != "" },
 		OpenSink:   func(ctx context.Context, c connector.Context) (connector.Sink, error) { return openSink(ctx, c) },
 	}
 }
@@ -51,16 +52,18 @@ func Factory() connector.Factory {
 func parse(t *plan.Table, opts map[string]string) (options, error) {
 	r := connector.ReadOptions(opts)
 	var o options
-	o.path = localPath(r, r.Required("path"))
-	if o.format = r.Required("format"); o.format != parquet && o.format != "" {
-		o.text = format.Read(r, "", o.format)
+	if o.replay, o.isReplay = replay.ReadOptions(r); o.replay.Query == "" {
+		o.path = localPath(r, r.Required("path"))
+		if o.format = r.Required("format"); o.format != parquet && o.format != "" {
+			o.text = format.Read(r, "", o.format)
+		}
 	}
 	if r.Has("source.monitor-interval") {
 		if o.monitor = r.Duration("source.monitor-interval", 0); o.monitor < minMonitorInterval {
 			r.Fail("source.monitor-interval", "expected at least %s", minMonitorInterval)
 		}
 	}
-	if o.replay, o.isReplay = replay.ReadOptions(r); o.isReplay && o.monitor > 0 {
+	if o.isReplay && o.monitor > 0 {
 		r.Fail("source.monitor-interval", "a replay reads a fixed set of files; drop 'replay.time' or this option")
 	}
 	if err := r.Done(); err != nil {

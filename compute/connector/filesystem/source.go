@@ -47,21 +47,21 @@ func openSource(ctx context.Context, c connector.Context) (connector.Source, err
 		s.now = time.Now
 	}
 	fields := connector.Fields(c.Table)
+	if o.replay.Query != "" {
+		if c.RunQuery == nil {
+			return nil, errkind.Errorf(errkind.Invalid, "option 'replay.query' needs a session that can run it; it is not available here")
+		}
+		return replay.Open(c, o.replay, func(ctx context.Context) (array.RecordReader, error) {
+			return c.RunQuery(ctx, o.replay.Query, physicalColumns(c.Table))
+		})
+	}
 	if s.reader, err = newReader(o, fields); err != nil {
 		return nil, err
 	}
-	if !o.isReplay {
-		return s, ctx.Err()
+	if o.isReplay {
+		return replay.Open(c, o.replay, func(ctx context.Context) (array.RecordReader, error) { return s.all(ctx, fields) })
 	}
-	if o.replay.Query != "" && c.RunQuery == nil {
-		return nil, errkind.Errorf(errkind.Invalid, "option 'replay.query' needs a session that can run it; it is not available here")
-	}
-	return replay.Open(c, o.replay, func(ctx context.Context) (array.RecordReader, error) {
-		if o.replay.Query != "" {
-			return c.RunQuery(ctx, o.replay.Query, physicalColumns(c.Table))
-		}
-		return s.all(ctx, fields)
-	})
+	return s, ctx.Err()
 }
 
 func newReader(o options, fields []connector.Field) (reader, error) {
