@@ -181,7 +181,7 @@ func (x *aggParts) sum() string {
 			out = wrap("CAST("+x.text("sum", false, x.args[0])+" % 4294967296::HUGEINT AS BIGINT)", x.a.T)
 		}
 	case isFloat(t):
-		out = cast(x.float(wire.SumUDF, "sum"), x.typ)
+		out = cast(x.float("sum"), x.typ)
 	default:
 		out = cast(x.text("sum", false, x.args[0]), x.typ)
 	}
@@ -191,15 +191,13 @@ func (x *aggParts) sum() string {
 	return out
 }
 
-// float is a function of floating numbers: of the list of values in Go if the
-// result must not depend on their order, else DuckDB's.
-func (x *aggParts) float(kind wire.UDFKind, fn string) string {
-	value := cast(x.args[0], "DOUBLE")
-	if !x.p.opts.Exact {
-		return x.text(fn, false, value)
+// float is SUM or AVG of floating numbers: the worker's own aggregate if the result must
+// not depend on the order of rows, else DuckDB's.
+func (x *aggParts) float(fn string) string {
+	if x.p.opts.Exact {
+		fn = "weir_" + fn
 	}
-	u := UDF{Kind: kind, Args: []schema.Type{schema.TArray(schema.TDouble)}, Result: schema.TDouble}
-	return x.p.call(u, []string{x.text("list", false, value)})
+	return x.text(fn, false, cast(x.args[0], "DOUBLE"))
 }
 
 // avg of integers is truncated, that of a DECIMAL is rounded to the result's scale.
@@ -210,7 +208,7 @@ func (x *aggParts) avg() string {
 	case t.IsInteger():
 		return cast(wrap(cast(sum, "HUGEINT"), schema.TBigInt)+" // nullif("+count+", 0)", x.typ)
 	case isFloat(t):
-		return cast(x.float(wire.AvgUDF, "avg"), x.typ)
+		return cast(x.float("avg"), x.typ)
 	default:
 		wide := schema.TDecimal(decimalMax, t.Scale)
 		wideText, _ := sqlType(wide)
@@ -225,7 +223,12 @@ var momentKinds = map[string]wire.UDFKind{
 
 // moment is a variance or deviation in DOUBLE, cast to the result's type in Go.
 func (x *aggParts) moment() string {
-	text := x.float(momentKinds[x.a.Fn], strings.ToLower(x.a.Fn))
+	value := cast(x.args[0], "DOUBLE")
+	text := x.text(strings.ToLower(x.a.Fn), false, value)
+	if x.p.opts.Exact {
+		u := UDF{Kind: momentKinds[x.a.Fn], Args: []schema.Type{schema.TArray(schema.TDouble)}, Result: schema.TDouble}
+		text = x.p.call(u, []string{x.text("list", false, value)})
+	}
 	if x.a.T.Kind == schema.Double {
 		return text
 	}

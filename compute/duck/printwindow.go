@@ -183,6 +183,14 @@ func frameEnd(n *int64, open string, timed bool) string {
 	return fmt.Sprintf("%d %s", v, side)
 }
 
+// floating is the name of SUM or AVG: of floating numbers the exact one if asked for.
+func (p *printer) floating(fn string, c *plan.OverCall) string {
+	if p.opts.Exact && isFloat(c.Args[0].Type()) {
+		return "weir_" + fn
+	}
+	return fn
+}
+
 func (p *printer) overFunction(c *plan.OverCall, over, typ string) string {
 	args := p.exprs(single, c.Args)
 	call := func(fn string, args ...string) string { return fn + "(" + strings.Join(args, ", ") + ")" + over }
@@ -197,7 +205,7 @@ func (p *printer) overFunction(c *plan.OverCall, over, typ string) string {
 		}
 		return call("count", args[0])
 	case "SUM", "SUM0":
-		text := call("sum", args[0])
+		text := call(p.floating("sum", c), args[0])
 		if c.Args[0].Type().IsInteger() {
 			text = wrap("CAST("+text+" % 18446744073709551616::HUGEINT AS HUGEINT)", schema.TBigInt)
 			if c.T.Kind != schema.BigInt {
@@ -212,7 +220,7 @@ func (p *printer) overFunction(c *plan.OverCall, over, typ string) string {
 		if t := c.Args[0].Type(); t.IsInteger() {
 			return cast(cast(call("sum", args[0]), "HUGEINT")+" // nullif("+call("count", args[0])+", 0)", typ)
 		} else if isFloat(t) {
-			return cast(call("avg", args[0]), typ)
+			return cast(call(p.floating("avg", c), args[0]), typ)
 		}
 	case "STDDEV_POP", "STDDEV_SAMP", "VAR_POP", "VAR_SAMP":
 		if c.T.Kind == schema.Double {

@@ -3,6 +3,7 @@
 package worker
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -99,7 +100,7 @@ func (s *server) openDatabase() (*database, error) {
 			return nil, errkind.Errorf(errkind.Exhausted, "connect to DuckDB: no memory")
 		}
 	}
-	if err := d.registerScan(); err != nil {
+	if err := errors.Join(d.registerScan(), d.registerExact()); err != nil {
 		d.close()
 		return nil, err
 	}

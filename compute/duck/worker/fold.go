@@ -25,7 +25,6 @@ func foldOf(u wire.UDF) (evaluator, error) {
 		}, nil
 	}
 	fold, ok := map[wire.UDFKind]func([]float64) (float64, bool){
-		wire.SumUDF: exactSum, wire.AvgUDF: exactAvg,
 		wire.VarPopUDF: variance(0, false), wire.VarSampUDF: variance(1, false),
 		wire.StddevPopUDF: variance(0, true), wire.StddevSampUDF: variance(1, true),
 	}[u.Kind]
@@ -82,25 +81,6 @@ func total(values []float64) (sum *big.Float, special *float64) {
 		sum.Add(sum, term.SetFloat64(v))
 	}
 	return sum, special
-}
-
-// exactSum is the sum rounded once, whatever the order of the values.
-func exactSum(values []float64) (float64, bool) {
-	if len(values) == 0 {
-		return 0, false
-	}
-	sum, special := total(values)
-	if special != nil {
-		return *special, true
-	}
-	f, _ := sum.Float64()
-	return f, true
-}
-
-// exactAvg is the rounded sum divided by the count.
-func exactAvg(values []float64) (float64, bool) {
-	sum, ok := exactSum(values)
-	return sum / float64(len(values)), ok
 }
 
 // variance divides the exact squared deviations by the count less ddof.

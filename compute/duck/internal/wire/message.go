@@ -61,10 +61,6 @@ type UDFKind string
 // The kinds of functions.
 const (
 	ExprUDF UDFKind = "expr" // an expression of compute/expr
-	// SumUDF sums a list of FLOAT or DOUBLE exactly: (list) -> DOUBLE.
-	SumUDF UDFKind = "sum"
-	// AvgUDF is SumUDF divided by the number of values, rounded once.
-	AvgUDF UDFKind = "avg"
 	// The moments of a list of DOUBLE, from exact sums: variance and deviation.
 	VarPopUDF     UDFKind = "var_pop"
 	VarSampUDF    UDFKind = "var_samp"
