@@ -11,7 +11,7 @@ import (
 // order reaches the reader.
 func (b *binder) query(q *sql.Query, outer *scope, with *ctes, root bool) (plan.Node, []string, error) {
 	for _, c := range q.With {
-		with = &ctes{name: c.Name.Text, def: c, outer: with, text: b.text}
+		with = &ctes{name: c.Name.Text, def: c, outer: with}
 	}
 	at := place{outer: outer, ctes: with}
 	lim, err := b.limits(q)

@@ -214,8 +214,6 @@ type ctes struct {
 	name  string
 	def   sql.CTE
 	outer *ctes
-	// text is what the definition was parsed from (a view's WITH has the view's text).
-	text string
 }
 
 func (c *ctes) find(name string) *ctes {

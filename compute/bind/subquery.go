@@ -294,9 +294,7 @@ func (x *exprBinder) correlatedScalar(at sql.Pos, s *subquery) (expr.Expr, error
 	if !uniquePerKey(s.bound) {
 		s.node = single(s.node, keys)
 		value = len(keys)
-		for i := range keys {
-			keys[i] = plan.Col(s.node, i)
-		}
+		keys = plan.Cols(s.node)[:len(keys)]
 	}
 	s.preds = nil
 	for i, k := range keys {

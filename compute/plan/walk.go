@@ -19,7 +19,7 @@ func MapLeaves(e expr.Expr, fn func(expr.Expr) expr.Expr) expr.Expr {
 	for i, a := range c.Args {
 		n := MapLeaves(a, fn)
 		if n != a && args == nil {
-			args = append(args, c.Args[:i]...)
+			args = append(make([]expr.Expr, 0, len(c.Args)), c.Args[:i]...)
 		}
 		if args != nil {
 			args = append(args, n)
