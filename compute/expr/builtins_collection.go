@@ -39,8 +39,8 @@ func collectionBuiltins() []builtin {
 // miscBuiltins are what fits no family.
 func miscBuiltins() []builtin {
 	return []builtin{
-		{sig: "TYPEOF(ANY [, BOOLEAN]) STRING", nulls: true},
-		{sig: "UUID() STRING", volatile: true},
+		{sig: "TYPEOF(ANY [, BOOLEAN]) STRING", prep: prepTypeof, nulls: true},
+		{sig: "UUID() STRING", prep: run(evalUUID), volatile: true},
 	}
 }
 

@@ -1,45 +1,50 @@
 package expr
 
-// stringBuiltins are functions of text. CHAR_LENGTH, SUBSTRING, POSITION, LOCATE, INSTR,
-// REVERSE and the TRIM family count characters (code points), as Flink does on its own
-// string type; LEFT, RIGHT, LPAD, RPAD, OVERLAY and CHR count UTF-16 units, as Flink does on Java's.
+import (
+	"bytes"
+	"unicode/utf8"
+)
+
+// stringBuiltins are functions of text. CHAR_LENGTH, SUBSTRING, LEFT, RIGHT, POSITION, LOCATE,
+// INSTR, REVERSE and the TRIM family count characters (code points), as Flink does on its own
+// string type; LPAD, RPAD, OVERLAY and REGEXP_INSTR count UTF-16 units, as Flink does on Java's.
 func stringBuiltins() []builtin {
 	return []builtin{
-		{sig: "||(STRING, STRING) STRING"},
-		{sig: "CONCAT(STRING...) STRING"},
-		{sig: "CONCAT_WS(STRING, STRING...) STRING?", nulls: true},
-		{sig: "UPPER(STRING) STRING"},
-		{sig: "LOWER(STRING) STRING"},
-		{sig: "INITCAP(STRING) STRING"},
-		{sig: "TRIM(STRING) STRING | TRIM(SYMBOL, STRING, STRING) STRING"},
-		{sig: "BTRIM(STRING [, STRING]) STRING"},
-		{sig: "LTRIM(STRING [, STRING]) STRING"},
-		{sig: "RTRIM(STRING [, STRING]) STRING"},
-		{sig: "SUBSTRING(STRING, INTEGER [, INTEGER]) STRING?", aliases: []string{"SUBSTR"}},
-		{sig: "LEFT(STRING, INTEGER) STRING?"},
-		{sig: "RIGHT(STRING, INTEGER) STRING?"},
-		{sig: "POSITION(STRING, STRING) INT"},
-		{sig: "LOCATE(STRING, STRING [, INTEGER]) INT"},
-		{sig: "INSTR(STRING, STRING [, INTEGER, INTEGER]) INT"},
-		{sig: "REPLACE(STRING, STRING, STRING) STRING"},
-		{sig: "TRANSLATE(STRING, STRING, STRING) STRING", aliases: []string{"TRANSLATE3"}, nulls: true},
-		{sig: "LPAD(STRING, INTEGER, STRING) STRING?"},
-		{sig: "RPAD(STRING, INTEGER, STRING) STRING?"},
-		{sig: "REPEAT(STRING, INTEGER) STRING"},
-		{sig: "REVERSE(STRING) STRING"},
-		{sig: "CHAR_LENGTH(STRING) INT", aliases: []string{"CHARACTER_LENGTH"}},
-		{sig: "ASCII(STRING) INT"},
-		{sig: "CHR(INTEGER) STRING"},
-		{sig: "OVERLAY(STRING, STRING, INTEGER [, INTEGER]) STRING"},
-		{sig: "SPLIT_INDEX(STRING, STRING, INTEGER) STRING? | SPLIT_INDEX(STRING, INTEGER, INTEGER) STRING?"},
-		{sig: "SPLIT(STRING, STRING) STRINGS"},
-		{sig: "STR_TO_MAP(STRING [, STRING, STRING]) STRINGMAP"},
-		{sig: "STARTSWITH(STRING, STRING) BOOLEAN"},
-		{sig: "ENDSWITH(STRING, STRING) BOOLEAN"},
-		{sig: "ELT(INTEGER, STRING...) STRING?", nulls: true},
-		{sig: "IS_ALPHA(STRING) BOOLEAN", nulls: true},
-		{sig: "IS_DIGIT(STRING) BOOLEAN | IS_DIGIT(NUMERIC) BOOLEAN", nulls: true},
-		{sig: "IS_DECIMAL(STRING) BOOLEAN | IS_DECIMAL(NUMERIC) BOOLEAN", nulls: true},
+		{sig: "||(STRING, STRING) STRING", prep: run(evalConcat)},
+		{sig: "CONCAT(STRING...) STRING", prep: run(evalConcat)},
+		{sig: "CONCAT_WS(STRING, STRING...) STRING?", prep: run(evalConcatWS), nulls: true},
+		{sig: "UPPER(STRING) STRING", prep: prepCase},
+		{sig: "LOWER(STRING) STRING", prep: prepCase},
+		{sig: "INITCAP(STRING) STRING", prep: text1(initcap)},
+		{sig: "TRIM(STRING) STRING | TRIM(SYMBOL, STRING, STRING) STRING", prep: prepTrim},
+		{sig: "BTRIM(STRING [, STRING]) STRING", prep: prepTrim},
+		{sig: "LTRIM(STRING [, STRING]) STRING", prep: prepTrim},
+		{sig: "RTRIM(STRING [, STRING]) STRING", prep: prepTrim},
+		{sig: "SUBSTRING(STRING, INTEGER [, INTEGER]) STRING?", prep: run(evalSubstring), aliases: []string{"SUBSTR"}},
+		{sig: "LEFT(STRING, INTEGER) STRING?", prep: prepEnd},
+		{sig: "RIGHT(STRING, INTEGER) STRING?", prep: prepEnd},
+		{sig: "POSITION(STRING, STRING) INT", prep: run(evalLocate)},
+		{sig: "LOCATE(STRING, STRING [, INTEGER]) INT", prep: run(evalLocate)},
+		{sig: "INSTR(STRING, STRING [, INTEGER, INTEGER]) INT", prep: run(evalInstr)},
+		{sig: "REPLACE(STRING, STRING, STRING) STRING", prep: run(evalReplace)},
+		{sig: "TRANSLATE(STRING, STRING, STRING) STRING?", prep: run(evalTranslate), aliases: []string{"TRANSLATE3"}, nulls: true},
+		{sig: "LPAD(STRING, INTEGER, STRING) STRING?", prep: prepPad},
+		{sig: "RPAD(STRING, INTEGER, STRING) STRING?", prep: prepPad},
+		{sig: "REPEAT(STRING, INTEGER) STRING", prep: run(evalRepeat)},
+		{sig: "REVERSE(STRING) STRING", prep: text1(reverse)},
+		{sig: "CHAR_LENGTH(STRING) INT", prep: int1(func(s []byte) int32 { return int32(utf8.RuneCount(s)) }), aliases: []string{"CHARACTER_LENGTH"}},
+		{sig: "ASCII(STRING) INT", prep: int1(ascii)},
+		{sig: "CHR(INTEGER) STRING", prep: run(evalChr)},
+		{sig: "OVERLAY(STRING, STRING, INTEGER [, INTEGER]) STRING", prep: run(evalOverlay)},
+		{sig: "SPLIT_INDEX(STRING, STRING, INTEGER) STRING? | SPLIT_INDEX(STRING, INTEGER, INTEGER) STRING?", prep: run(evalSplitIndex)},
+		{sig: "SPLIT(STRING, STRING) STRINGS", prep: prepSplit},
+		{sig: "STR_TO_MAP(STRING [, STRING, STRING]) STRINGMAP", prep: prepStrToMap},
+		{sig: "STARTSWITH(STRING, STRING) BOOLEAN", prep: bool2(bytes.HasPrefix)},
+		{sig: "ENDSWITH(STRING, STRING) BOOLEAN", prep: bool2(bytes.HasSuffix)},
+		{sig: "ELT(INTEGER, STRING...) STRING?", prep: run(evalElt), nulls: true},
+		{sig: "IS_ALPHA(STRING) BOOLEAN", prep: prepIsKind, nulls: true},
+		{sig: "IS_DIGIT(STRING) BOOLEAN | IS_DIGIT(NUMERIC) BOOLEAN", prep: prepIsKind, nulls: true},
+		{sig: "IS_DECIMAL(STRING) BOOLEAN | IS_DECIMAL(NUMERIC) BOOLEAN", prep: prepIsKind, nulls: true},
 	}
 }
 
@@ -47,38 +52,38 @@ func stringBuiltins() []builtin {
 // regular expressions, as far as they can be matched in linear time.
 func regexBuiltins() []builtin {
 	return []builtin{
-		{sig: "LIKE(STRING, STRING [, STRING]) BOOLEAN"},
-		{sig: "SIMILAR_TO(STRING, STRING [, STRING]) BOOLEAN"},
-		{sig: "REGEXP(STRING, STRING) BOOLEAN"},
-		{sig: "REGEXP_EXTRACT(STRING, STRING [, INTEGER]) STRING?"},
-		{sig: "REGEXP_EXTRACT_ALL(STRING, STRING [, INTEGER]) STRINGS?"},
-		{sig: "REGEXP_REPLACE(STRING, STRING, STRING) STRING?"},
-		{sig: "REGEXP_COUNT(STRING, STRING) INT?"},
-		{sig: "REGEXP_INSTR(STRING, STRING) INT?"},
-		{sig: "REGEXP_SUBSTR(STRING, STRING) STRING?"},
+		{sig: "LIKE(STRING, STRING [, STRING]) BOOLEAN", prep: prepLike},
+		{sig: "SIMILAR_TO(STRING, STRING [, STRING]) BOOLEAN", prep: prepSimilar},
+		{sig: "REGEXP(STRING, STRING) BOOLEAN", prep: prepRegexp},
+		{sig: "REGEXP_EXTRACT(STRING, STRING [, INTEGER]) STRING?", prep: prepRegexpExtract},
+		{sig: "REGEXP_EXTRACT_ALL(STRING, STRING [, INTEGER]) STRINGS?", prep: prepRegexpExtractAll},
+		{sig: "REGEXP_REPLACE(STRING, STRING, STRING) STRING?", prep: prepRegexpReplace},
+		{sig: "REGEXP_COUNT(STRING, STRING) INT?", prep: prepRegexpCount},
+		{sig: "REGEXP_INSTR(STRING, STRING) INT?", prep: prepRegexpCount},
+		{sig: "REGEXP_SUBSTR(STRING, STRING) STRING?", prep: prepRegexpExtract},
 	}
 }
 
 // hashBuiltins are digests and encodings.
 func hashBuiltins() []builtin {
 	return []builtin{
-		{sig: "MD5(STRING) STRING"},
-		{sig: "SHA1(STRING) STRING"},
-		{sig: "SHA224(STRING) STRING"},
-		{sig: "SHA256(STRING) STRING"},
-		{sig: "SHA384(STRING) STRING"},
-		{sig: "SHA512(STRING) STRING"},
-		{sig: "SHA2(STRING, INTEGER) STRING"},
-		{sig: "HASH_CODE(ANY) INT"},
-		{sig: "TO_BASE64(STRING) STRING | TO_BASE64(BYTES) STRING"},
-		{sig: "FROM_BASE64(STRING) STRING"},
-		{sig: "HEX(STRING) STRING | HEX(INTEGER) STRING"},
-		{sig: "UNHEX(STRING) BYTES?"},
-		{sig: "ENCODE(STRING, STRING) BYTES?"},
-		{sig: "DECODE(BYTES, STRING) STRING?"},
-		{sig: "PARSE_URL(STRING, STRING [, STRING]) STRING?"},
-		{sig: "URL_ENCODE(STRING) STRING?"},
-		{sig: "URL_DECODE(STRING) STRING?"},
+		{sig: "MD5(STRING) STRING", prep: prepDigest},
+		{sig: "SHA1(STRING) STRING", prep: prepDigest},
+		{sig: "SHA224(STRING) STRING", prep: prepDigest},
+		{sig: "SHA256(STRING) STRING", prep: prepDigest},
+		{sig: "SHA384(STRING) STRING", prep: prepDigest},
+		{sig: "SHA512(STRING) STRING", prep: prepDigest},
+		{sig: "SHA2(STRING, INTEGER) STRING", prep: prepDigest},
+		{sig: "HASH_CODE(ANY) INT", prep: prepHashCode},
+		{sig: "TO_BASE64(STRING) STRING | TO_BASE64(BYTES) STRING", prep: text1(toBase64)},
+		{sig: "FROM_BASE64(STRING) STRING", prep: run(evalFromBase64)},
+		{sig: "HEX(STRING) STRING | HEX(INTEGER) STRING", prep: prepHex},
+		{sig: "UNHEX(STRING) BYTES?", prep: run(evalUnhex)},
+		{sig: "ENCODE(STRING, STRING) BYTES?", prep: run(evalEncode)},
+		{sig: "DECODE(BYTES, STRING) STRING?", prep: run(evalDecode)},
+		{sig: "PARSE_URL(STRING, STRING [, STRING]) STRING?", prep: run(evalParseURL)},
+		{sig: "URL_ENCODE(STRING) STRING?", prep: text1(urlEncode)},
+		{sig: "URL_DECODE(STRING) STRING?", prep: run(evalURLDecode)},
 	}
 }
 
@@ -87,12 +92,12 @@ func hashBuiltins() []builtin {
 // EMPTY ARRAY, EMPTY OBJECT; JSON_QUERY's first is the wrapper: WITHOUT, CONDITIONAL, UNCONDITIONAL.
 func jsonBuiltins() []builtin {
 	return []builtin{
-		{sig: "IS_JSON(STRING [, SYMBOL]) BOOLEAN", nulls: true},
-		{sig: "JSON_EXISTS(STRING, STRING [, SYMBOL]) BOOLEAN?"},
-		{sig: "JSON_VALUE(STRING, STRING [, SYMBOL, ANY, SYMBOL, ANY]) STRING?", nulls: true},
-		{sig: "JSON_QUERY(STRING, STRING [, SYMBOL, SYMBOL, SYMBOL]) STRING?"},
-		{sig: "JSON_QUOTE(STRING) STRING"},
-		{sig: "JSON_UNQUOTE(STRING) STRING"},
-		{sig: "JSON_STRING(ANY) STRING"},
+		{sig: "IS_JSON(STRING [, SYMBOL]) BOOLEAN", prep: prepIsJSON, nulls: true},
+		{sig: "JSON_EXISTS(STRING, STRING [, SYMBOL]) BOOLEAN?", prep: prepJSONExists},
+		{sig: "JSON_VALUE(STRING, STRING [, SYMBOL, ANY, SYMBOL, ANY]) STRING?", prep: prepJSONValue, nulls: true},
+		{sig: "JSON_QUERY(STRING, STRING [, SYMBOL, SYMBOL, SYMBOL]) STRING?", prep: prepJSONQuery},
+		{sig: "JSON_QUOTE(STRING) STRING", prep: text1(jsonQuote)},
+		{sig: "JSON_UNQUOTE(STRING) STRING", prep: text1(jsonUnquote)},
+		{sig: "JSON_STRING(ANY) STRING", prep: prepJSONString},
 	}
 }
