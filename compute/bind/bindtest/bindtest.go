@@ -4,6 +4,7 @@ package bindtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sort"
 
@@ -121,6 +122,9 @@ func (c *Catalog) Bind(text string) (plan.Node, error) {
 		}
 		return n, nil
 	case *sql.CreateTable:
+		if s.As == nil {
+			return nil, errors.New("bindtest binds CREATE TABLE .. AS only")
+		}
 		_, n, err := bind.TableAs(context.Background(), c, text, s, c.Opts)
 		if err != nil {
 			return nil, err
