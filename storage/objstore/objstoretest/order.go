@@ -1,6 +1,7 @@
 package objstoretest
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -79,5 +80,21 @@ func testListDirs(t *testing.T, s objstore.Store) {
 			t.Fatal(err)
 		}
 		wantKeys(t, "dirs of "+dir, got, want)
+	}
+}
+
+func testListStops(t *testing.T, s objstore.Store) {
+	for i := range 5 {
+		put(t, s, fmt.Sprintf("k%d", i), "")
+	}
+	stop, seen := errors.New("stop"), 0
+	err := s.List(t.Context(), "k", func(objstore.Info) error {
+		if seen++; seen == 2 {
+			return stop
+		}
+		return nil
+	})
+	if !errors.Is(err, stop) || seen != 2 {
+		t.Errorf("got %v after %d", err, seen)
 	}
 }
