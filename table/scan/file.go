@@ -147,7 +147,7 @@ func (r *fileRows) next() (arrow.RecordBatch, error) {
 			cols[i] = array.MakeArrayOfNull(memory.DefaultAllocator, want.Type, int(rec.NumRows()))
 			continue
 		}
-		if cols[i], err = castColumn(rec.Column(r.from[i]), want.Type); err != nil {
+		if cols[i], err = CastColumn(rec.Column(r.from[i]), want.Type); err != nil {
 			return nil, fmt.Errorf("data file %s: column %s: %w", r.name, want.Name, err)
 		}
 	}
@@ -156,8 +156,8 @@ func (r *fileRows) next() (arrow.RecordBatch, error) {
 
 func (r *fileRows) release() { r.rows.Release() }
 
-// castColumn gives a column of an older schema the present type.
-func castColumn(a arrow.Array, to arrow.DataType) (arrow.Array, error) {
+// CastColumn gives a column of an older schema the present type.
+func CastColumn(a arrow.Array, to arrow.DataType) (arrow.Array, error) {
 	if arrow.TypeEqual(a.DataType(), to) {
 		a.Retain()
 		return a, nil
