@@ -61,7 +61,8 @@ func prepDateFormat(p *prep) (kernel, error) {
 		return mapText(c, func(dst []byte, i int) ([]byte, bool, error) {
 			pattern := ps.get(patternAt(c, 1, i))
 			if pattern == nil {
-				return dst, false, fmt.Errorf("%q is not a date pattern", patternAt(c, 1, i))
+				_, err := parseDatePattern(string(patternAt(c, 1, i)), false)
+				return dst, false, err
 			}
 			return pattern.format(dst, read(i), time.UTC, 0), true, nil
 		})

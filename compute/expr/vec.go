@@ -93,8 +93,14 @@ func nullConst(t schema.Type) (vec, error) {
 	if err != nil {
 		return vec{}, err
 	}
-	v, err := vecOf(array.MakeArrayOfNull(memory.DefaultAllocator, at, 1), t)
+	b := array.NewBuilder(memory.DefaultAllocator, at)
+	defer b.Release()
+	b.AppendNull()
+	v, err := vecOf(b.NewArray(), t)
 	v.konst = true
+	if t.Kind == schema.Null {
+		v.valid = []bool{false}
+	}
 	return v, err
 }
 
