@@ -113,3 +113,20 @@ func BenchmarkGoText(b *testing.B) {
 		return []expr.Expr{&expr.Call{Fn: "CAST", T: schema.Type{Kind: schema.VarChar, Length: 10}, Args: []expr.Expr{at(s, 1)}}}
 	})
 }
+
+func benchSum(b *testing.B, exact bool) {
+	b.Helper()
+	p := benchPool(b)
+	scan, table := benchInput()
+	d := &expr.Call{Fn: "CAST", T: schema.TDouble, Args: []expr.Expr{at(scan, 0)}}
+	root := &plan.Aggregate{Input: scan, Aggs: []plan.AggCall{{Fn: "SUM", Args: []expr.Expr{d}, T: schema.TDouble, Name: "s"}}, WindowEnd: -1}
+	q, err := duck.Print(b.Context(), root, table, duck.ExecOptions{Exact: exact})
+	if err != nil {
+		b.Fatal(err)
+	}
+	benchQuery(b, p, q)
+	b.ReportMetric(float64(benchRows*b.N)/b.Elapsed().Seconds(), "in-rows/s")
+}
+
+func BenchmarkSumPlain(b *testing.B) { benchSum(b, false) }
+func BenchmarkSumExact(b *testing.B) { benchSum(b, true) }
