@@ -65,7 +65,7 @@ func (sb *selectBinder) group() error {
 		g.aggs = append(g.aggs, plan.AggCall{Fn: "GROUPING_ID", T: schema.TBigInt.WithNotNull(true), Name: "GROUPING_ID"})
 	}
 	n := &plan.Aggregate{Input: sb.node, GroupBy: g.keys, Names: g.names, Aggs: g.aggs, Sets: g.sets, WindowEnd: -1}
-	n.WindowEnd = windowEnd(n)
+	n.WindowEnd = plan.WindowEndKey(n)
 	sb.node = n
 	out := *sb.in
 	out.replace, out.mapOuter = g.replace, g.mapColumn

@@ -223,7 +223,13 @@ func aggregateKeys(n *Aggregate) [][]int {
 			to[c.Index] = i
 		}
 	}
-	return append(mapKeys(UniqueKeys(n.Input), to), all)
+	keys := append(mapKeys(UniqueKeys(n.Input), to), all)
+	for _, part := range []WindowPart{WindowStart, WindowEnd} {
+		if k := fixedWindowKey(n, part); k != nil {
+			keys = append(keys, k)
+		}
+	}
+	return keys
 }
 
 // joinKeys: a side whose key the condition fixes leaves the other's rows single.
