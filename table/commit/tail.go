@@ -101,7 +101,7 @@ func (t *tail) follow(ctx context.Context, r *run, latest *snapshot.Snapshot) (b
 			return false, err
 		}
 		for i := range metas {
-			entries, err := r.c.manifests.ReadEntries(ctx, metas[i].FileName)
+			entries, err := r.c.manifests.ReadManifest(ctx, &metas[i])
 			if err != nil {
 				return false, err
 			}

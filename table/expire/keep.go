@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/weir-lake/weir/storage/objstore"
 	"github.com/weir-lake/weir/table/manifest"
@@ -82,7 +83,7 @@ func (x *Expirer) entriesOf(ctx context.Context, list string, fn func(e *manifes
 		return err
 	}
 	for i := range metas {
-		entries, err := x.manifests.ReadEntries(ctx, metas[i].FileName)
+		entries, err := x.manifests.ReadManifest(ctx, &metas[i])
 		if errors.Is(err, objstore.ErrNotFound) {
 			continue
 		}
@@ -197,7 +198,7 @@ func (x *Expirer) spare(ctx context.Context, s *schema.Schema, doomed fileSet, s
 		if err := x.dataFiles(ctx, s, v, needed); err != nil {
 			return err
 		}
-		if err := x.metaFiles(ctx, v, true, needed); err != nil {
+		if err := x.metaFiles(ctx, v, false, needed); err != nil { // tags keep rows, not changes
 			return err
 		}
 		for k := range needed {
@@ -207,14 +208,24 @@ func (x *Expirer) spare(ctx context.Context, s *schema.Schema, doomed fileSet, s
 	return nil
 }
 
-// remove deletes the files; missing ones are gone already.
+// remove deletes the files; missing ones are gone already. Files that name
+// others go last: a run that is stopped must find what is left to delete.
 func (x *Expirer) remove(ctx context.Context, doomed fileSet) (int, error) {
 	n := 0
-	for k := range doomed {
-		if err := x.store.Delete(ctx, k); err != nil {
-			return n, fmt.Errorf("delete %s: %w", x.store.URI(k), err)
+	for _, naming := range []bool{false, true} {
+		for k := range doomed {
+			if namesOthers(k) != naming {
+				continue
+			}
+			if err := x.store.Delete(ctx, k); err != nil {
+				return n, fmt.Errorf("delete %s: %w", x.store.URI(k), err)
+			}
+			n++
 		}
-		n++
 	}
 	return n, nil
+}
+
+func namesOthers(key string) bool {
+	return strings.HasPrefix(key, manifest.Key("manifest-list-")) || strings.HasPrefix(key, manifest.Key("index-manifest-"))
 }

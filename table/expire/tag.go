@@ -6,7 +6,9 @@ import (
 	"fmt"
 
 	"github.com/weir-lake/weir/internal/errkind"
+	"github.com/weir-lake/weir/storage/objstore"
 	"github.com/weir-lake/weir/table/manifest"
+	"github.com/weir-lake/weir/table/schema"
 	"github.com/weir-lake/weir/table/snapshot"
 )
 
@@ -116,23 +118,38 @@ func (x *Expirer) Rollback(ctx context.Context, to snapshot.ID) (Done, error) {
 }
 
 // RollbackToTag is Rollback to the tag's snapshot, which is put back if it has
-// expired and no newer snapshot stands in its way.
+// expired.
 func (x *Expirer) RollbackToTag(ctx context.Context, name string) (Done, error) {
 	t, err := x.snaps.Tag(ctx, name)
 	if err != nil {
 		return Done{}, err
 	}
 	_, err = x.snaps.Get(ctx, t.Snapshot.ID)
-	if errors.Is(err, snapshot.ErrNotFound) {
-		if err = x.snaps.Publish(ctx, t.Snapshot.Clone()); err != nil {
-			return Done{}, fmt.Errorf("roll back to tag %q: %w", name, err)
-		}
-		err = x.snaps.PutEarliestHint(ctx, t.Snapshot.ID)
+	if errors.Is(err, snapshot.ErrNotFound) || errors.Is(err, snapshot.ErrNone) {
+		err = x.putBack(ctx, t.Snapshot.Clone())
 	}
 	if err != nil {
 		return Done{}, fmt.Errorf("roll back to tag %q: %w", name, err)
 	}
 	return x.Rollback(ctx, t.Snapshot.ID)
+}
+
+// putBack publishes an expired snapshot again. Its changelog may be gone: a tag
+// keeps rows, not changes.
+func (x *Expirer) putBack(ctx context.Context, s *snapshot.Snapshot) error {
+	if s.ChangelogManifestList != "" {
+		_, err := x.store.Stat(ctx, manifest.Key(s.ChangelogManifestList))
+		if errors.Is(err, objstore.ErrNotFound) {
+			s.ChangelogManifestList, s.ChangelogManifestListSize, s.ChangelogRecordCount, err = "", nil, nil, nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := x.snaps.Publish(ctx, s); err != nil {
+		return err
+	}
+	return x.snaps.PutEarliestHint(ctx, s.ID)
 }
 
 func (x *Expirer) rollback(ctx context.Context, target *snapshot.Snapshot, done *Done) error {
@@ -147,37 +164,26 @@ func (x *Expirer) rollback(ctx context.Context, target *snapshot.Snapshot, done 
 	if len(all) == 0 || all[0].ID > target.ID {
 		return errkind.Errorf(errkind.NotFound, "snapshot %d is gone", target.ID)
 	}
-	later := map[string]bool{} // tags of versions that go
-	tags, err := x.snaps.Tags(ctx)
-	if err != nil {
-		return err
-	}
-	for _, t := range tags {
-		if t.Snapshot.ID > target.ID {
-			later[t.Name] = true
-		}
-	}
 	stay, err := x.branchVersions(ctx)
 	if err != nil {
 		return err
 	}
+	tags, err := x.snaps.Tags(ctx)
+	if err != nil {
+		return err
+	}
 	data, meta := fileSet{}, fileSet{}
-	for _, v := range all {
-		if v.ID <= target.ID {
-			continue
-		}
-		for _, list := range []string{v.DeltaManifestList, v.ChangelogManifestList} {
-			if list == "" {
-				continue
-			}
-			err := x.entriesOf(ctx, list, func(e *manifest.Entry) error { return addKeys(s, e, data) })
-			if err != nil {
+	later := map[string]bool{} // tags of versions that go
+	for _, t := range tags {
+		if t.Snapshot.ID > target.ID {
+			later[t.Name] = true
+			if err := x.wholeVersion(ctx, s, t.Snapshot, data, meta); err != nil {
 				return err
 			}
 		}
-		if err := x.metaFiles(ctx, v, true, meta); err != nil {
-			return err
-		}
+	}
+	if err := x.doomedAfter(ctx, s, all, target, data, meta); err != nil {
+		return err
 	}
 	// Older versions that share a file with a later one share it with the target.
 	stay = append(stay, target)
@@ -187,6 +193,41 @@ func (x *Expirer) rollback(ctx context.Context, target *snapshot.Snapshot, done 
 		}
 	}
 	return x.cutBack(ctx, all, target, later, data, meta, done)
+}
+
+// wholeVersion collects all that a version reads.
+func (x *Expirer) wholeVersion(ctx context.Context, s *schema.Schema, v *snapshot.Snapshot, data, meta fileSet) error {
+	if err := x.dataFiles(ctx, s, v, data); err != nil {
+		return err
+	}
+	return x.metaFiles(ctx, v, true, meta)
+}
+
+// doomedAfter collects the files of the snapshots after target: what the oldest
+// of them reads (versions between may have expired) and what all have added.
+func (x *Expirer) doomedAfter(ctx context.Context, s *schema.Schema, all []*snapshot.Snapshot, target *snapshot.Snapshot, data, meta fileSet) error {
+	first := true
+	for _, v := range all {
+		if v.ID <= target.ID {
+			continue
+		}
+		if first {
+			first = false
+			if err := x.dataFiles(ctx, s, v, data); err != nil {
+				return err
+			}
+		}
+		for _, list := range []string{v.DeltaManifestList, v.ChangelogManifestList} {
+			err := x.entriesOf(ctx, list, func(e *manifest.Entry) error { return addKeys(s, e, data) })
+			if err != nil {
+				return err
+			}
+		}
+		if err := x.metaFiles(ctx, v, true, meta); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // cutBack removes the later versions, newest first so that no gap appears, and

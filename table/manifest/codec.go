@@ -1,176 +1,77 @@
 package manifest
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"strconv"
 	"sync/atomic"
 
 	"github.com/google/uuid"
-	"github.com/hamba/avro/v2"
-	"github.com/hamba/avro/v2/ocf"
-	"github.com/klauspost/compress/zstd"
 
 	"github.com/weir-lake/weir/internal/errkind"
 	"github.com/weir-lake/weir/storage/objstore"
 	"github.com/weir-lake/weir/table/schema"
 )
 
-// blockBytesMax bounds one decompressed Avro block. Java writes blocks of 64 KiB.
-const blockBytesMax = 256 << 20
-
-// decode reads every row of an Avro container and hands it to row.
-func decode[W any](data []byte, row func(W) error) (err error) {
-	defer func() {
-		// The Avro library reads through unsafe pointers guided by the file's own
-		// schema; a schema that does not fit makes it panic.
-		if p := recover(); p != nil {
-			err = errkind.Errorf(errkind.Corrupt, "avro: the file's schema does not fit: %v", p)
-		}
-	}()
-	dec, err := ocf.NewDecoder(bytes.NewReader(data),
-		ocf.WithDecoderConfig(decoderLimits),
-		ocf.WithDecoderSchemaCache(&avro.SchemaCache{}), // files of all writers share record names
-		ocf.WithZStandardDecoderOptions(zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(blockBytesMax)))
-	if err != nil {
-		return errkind.Errorf(errkind.Corrupt, "avro: %w", err)
-	}
-	defer dec.Close()
-	if err := checkRecord(dec.Schema()); err != nil {
-		return err
-	}
-	for dec.HasNext() {
-		var w W
-		if err := dec.Decode(&w); err != nil {
-			return errkind.Errorf(errkind.Corrupt, "avro: %w", err)
-		}
-		if err := row(w); err != nil {
-			return err
-		}
-	}
-	if err := dec.Error(); err != nil {
-		return errkind.Errorf(errkind.Corrupt, "avro: %w", err)
-	}
-	return nil
-}
-
-// checkRecord asks for _VERSION, which all our files have: it makes every row at
-// least a byte long, so that a short file cannot claim endless rows.
-func checkRecord(s avro.Schema) error {
-	if r, ok := s.(*avro.RecordSchema); ok {
-		for _, f := range r.Fields() {
-			if f.Name() == "_VERSION" && f.Type().Type() == avro.Int {
-				return nil
-			}
-		}
-	}
-	return errkind.Errorf(errkind.Corrupt, "avro: the file holds no versioned records")
-}
-
-func encode[W any](schemaText, codec string, rows []W) ([]byte, error) {
-	name, err := codecName(codec)
-	if err != nil {
-		return nil, err
-	}
-	s, err := avro.ParseWithCache(schemaText, "", &avro.SchemaCache{})
-	if err != nil {
-		return nil, fmt.Errorf("avro schema: %w", err)
-	}
-	var buf bytes.Buffer
-	enc, err := ocf.NewEncoderWithSchema(s, &buf, ocf.WithCodec(name),
-		ocf.WithEncoderSchemaCache(&avro.SchemaCache{}),
-		// The default would write the canonical form, which drops defaults and logical types.
-		ocf.WithSchemaMarshaler(func(avro.Schema) ([]byte, error) { return []byte(schemaText), nil }),
-		ocf.WithZStandardEncoderOptions(zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest)))
-	if err != nil {
-		return nil, fmt.Errorf("avro encoder: %w", err)
-	}
-	for i := range rows {
-		if err := enc.Encode(rows[i]); err != nil {
-			return nil, fmt.Errorf("avro row %d: %w", i, err)
-		}
-	}
-	if err := enc.Close(); err != nil {
-		return nil, fmt.Errorf("avro encoder: %w", err)
-	}
-	return buf.Bytes(), nil
-}
-
-// codecName maps option manifest.compression to Avro's codec.
-func codecName(option string) (ocf.CodecName, error) {
-	switch option {
-	case "", "zstd", "zstandard":
-		return ocf.ZStandard, nil
-	case "none", "null":
-		return ocf.Null, nil
-	case "snappy":
-		return ocf.Snappy, nil
-	case "deflate":
-		return ocf.Deflate, nil
-	default:
-		return "", errkind.Errorf(errkind.Invalid, "table option '%s' = '%s': it must be one of zstd, snappy, deflate, none", schema.OptManifestCompression, option)
-	}
-}
-
 // DecodeEntries reads a manifest.
-func DecodeEntries(data []byte) ([]Entry, error) {
-	var out []Entry
-	err := decode(data, func(w wireEntry) error {
-		e, err := entryFromWire(w)
-		out = append(out, e)
-		return err
-	})
-	return out, err
-}
+func DecodeEntries(data []byte) ([]Entry, error) { return newContainer().entries(data) }
+
+// DecodeList reads a manifest list.
+func DecodeList(data []byte) ([]Meta, error) { return newContainer().metas(data) }
+
+// DecodeIndex reads an index manifest.
+func DecodeIndex(data []byte) ([]IndexEntry, error) { return newContainer().indexes(data) }
 
 // EncodeEntries writes a manifest; codec is the value of manifest.compression.
 func EncodeEntries(entries []Entry, codec string) ([]byte, error) {
-	rows := make([]wireEntry, len(entries))
-	for i := range entries {
-		rows[i] = entryToWire(&entries[i])
-	}
-	return encode(entrySchemaText, codec, rows)
-}
-
-// DecodeList reads a manifest list.
-func DecodeList(data []byte) ([]Meta, error) {
-	var out []Meta
-	err := decode(data, func(w wireMeta) error {
-		m, err := metaFromWire(w)
-		out = append(out, m)
-		return err
-	})
-	return out, err
+	return newContainer().fromEntries(entries, codec)
 }
 
 // EncodeList writes a manifest list.
 func EncodeList(metas []Meta, codec string) ([]byte, error) {
-	rows := make([]wireMeta, len(metas))
-	for i := range metas {
-		rows[i] = metaToWire(&metas[i])
-	}
-	return encode(metaSchemaText, codec, rows)
+	return newContainer().fromMetas(metas, codec)
 }
 
-// DecodeIndex reads an index manifest.
-func DecodeIndex(data []byte) ([]IndexEntry, error) {
-	var out []IndexEntry
-	err := decode(data, func(w wireIndex) error {
-		e, err := indexFromWire(w)
-		out = append(out, e)
+// EncodeIndex writes an index manifest.
+func EncodeIndex(entries []IndexEntry, codec string) ([]byte, error) {
+	return newContainer().fromIndexes(entries, codec)
+}
+
+func rowsOf[W, T any](c *container, data []byte, from func(W) (T, error)) ([]T, error) {
+	var out []T
+	err := decode(c, data, func(w W) error {
+		v, err := from(w)
+		out = append(out, v)
 		return err
 	})
 	return out, err
 }
 
-// EncodeIndex writes an index manifest.
-func EncodeIndex(entries []IndexEntry, codec string) ([]byte, error) {
-	rows := make([]wireIndex, len(entries))
-	for i := range entries {
-		rows[i] = indexToWire(&entries[i])
+func wires[W, T any](rows []T, to func(*T) W) []W {
+	out := make([]W, len(rows))
+	for i := range rows {
+		out[i] = to(&rows[i])
 	}
-	return encode(indexSchemaText, codec, rows)
+	return out
+}
+
+func (c *container) entries(data []byte) ([]Entry, error) { return rowsOf(c, data, entryFromWire) }
+func (c *container) metas(data []byte) ([]Meta, error)    { return rowsOf(c, data, metaFromWire) }
+
+func (c *container) indexes(data []byte) ([]IndexEntry, error) {
+	return rowsOf(c, data, indexFromWire)
+}
+
+func (c *container) fromEntries(rows []Entry, codec string) ([]byte, error) {
+	return encode(c, entrySchemaText, codec, wires(rows, entryToWire))
+}
+
+func (c *container) fromMetas(rows []Meta, codec string) ([]byte, error) {
+	return encode(c, metaSchemaText, codec, wires(rows, metaToWire))
+}
+
+func (c *container) fromIndexes(rows []IndexEntry, codec string) ([]byte, error) {
+	return encode(c, indexSchemaText, codec, wires(rows, indexToWire))
 }
 
 // Files reads and writes the metadata files in a table's manifest folder. It is
@@ -181,12 +82,13 @@ type Files struct {
 	run   string
 	count *atomic.Int64
 	cache *entryCache
+	avro  *container
 }
 
 // NewFiles makes an accessor over a store rooted at the table. codec is the
 // value of manifest.compression, "" being zstd.
 func NewFiles(store objstore.Store, codec string) *Files {
-	f := &Files{store: store, run: uuid.NewString(), count: new(atomic.Int64), cache: newEntryCache()}
+	f := &Files{store: store, run: uuid.NewString(), count: new(atomic.Int64), cache: newEntryCache(), avro: newContainer()}
 	f.codec.Store(codec)
 	return f
 }
@@ -226,9 +128,19 @@ func (f *Files) ReadEntries(ctx context.Context, name string) ([]Entry, error) {
 	if entries, ok := f.cache.get(name); ok {
 		return entries, nil
 	}
-	entries, err := read(ctx, f, name, DecodeEntries)
+	entries, err := read(ctx, f, name, f.avro.entries)
 	if err == nil {
 		f.cache.put(name, entries)
+	}
+	return entries, err
+}
+
+// ReadManifest is ReadEntries of a listed manifest; other numbers of entries
+// than the list says are an error of kind corrupt.
+func (f *Files) ReadManifest(ctx context.Context, m *Meta) ([]Entry, error) {
+	entries, err := f.ReadEntries(ctx, m.FileName)
+	if err == nil && int64(len(entries)) != m.NumAdded+m.NumDeleted {
+		return nil, errkind.Errorf(errkind.Corrupt, "manifest %s holds %d entries, its list says %d", f.store.URI(Key(m.FileName)), len(entries), m.NumAdded+m.NumDeleted)
 	}
 	return entries, err
 }
@@ -238,7 +150,7 @@ func (f *Files) ReadList(ctx context.Context, name string) ([]Meta, error) {
 	if name == "" {
 		return nil, nil
 	}
-	return read(ctx, f, name, DecodeList)
+	return read(ctx, f, name, f.avro.metas)
 }
 
 // ReadIndex reads an index manifest by its name; "" is the empty one.
@@ -246,12 +158,12 @@ func (f *Files) ReadIndex(ctx context.Context, name string) ([]IndexEntry, error
 	if name == "" {
 		return nil, nil
 	}
-	return read(ctx, f, name, DecodeIndex)
+	return read(ctx, f, name, f.avro.indexes)
 }
 
 // WriteList writes a manifest list and returns its name and size in bytes.
 func (f *Files) WriteList(ctx context.Context, metas []Meta) (string, int64, error) {
-	data, err := EncodeList(metas, f.codec.Load().(string))
+	data, err := f.avro.fromMetas(metas, f.codec.Load().(string))
 	if err != nil {
 		return "", 0, fmt.Errorf("manifest list: %w", err)
 	}
@@ -262,7 +174,7 @@ func (f *Files) WriteList(ctx context.Context, metas []Meta) (string, int64, err
 
 // WriteIndex writes an index manifest and returns its name.
 func (f *Files) WriteIndex(ctx context.Context, entries []IndexEntry) (string, error) {
-	data, err := EncodeIndex(entries, f.codec.Load().(string))
+	data, err := f.avro.fromIndexes(entries, f.codec.Load().(string))
 	if err != nil {
 		return "", fmt.Errorf("index manifest: %w", err)
 	}
@@ -278,7 +190,7 @@ func (f *Files) WriteEntries(ctx context.Context, entries []Entry, partitionType
 	if err != nil {
 		return Meta{}, err
 	}
-	data, err := EncodeEntries(entries, f.codec.Load().(string))
+	data, err := f.avro.fromEntries(entries, f.codec.Load().(string))
 	if err != nil {
 		return Meta{}, fmt.Errorf("manifest: %w", err)
 	}

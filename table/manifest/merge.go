@@ -81,7 +81,7 @@ func (f *Files) Merge(ctx context.Context, metas []Meta, p MergePolicy, partitio
 		}
 		var all []Entry
 		for i := range g.metas {
-			entries, err := f.ReadEntries(ctx, g.metas[i].FileName)
+			entries, err := f.ReadManifest(ctx, &g.metas[i])
 			if err != nil {
 				return out, created, err
 			}
@@ -107,7 +107,7 @@ func (f *Files) mergeFull(ctx context.Context, metas []Meta, p MergePolicy, part
 		if metas[i].NumDeleted == 0 {
 			continue
 		}
-		entries, err := f.ReadEntries(ctx, metas[i].FileName)
+		entries, err := f.ReadManifest(ctx, &metas[i])
 		if err != nil {
 			return nil, nil, err
 		}
@@ -120,7 +120,7 @@ func (f *Files) mergeFull(ctx context.Context, metas []Meta, p MergePolicy, part
 	var kept, rewritten []Meta
 	var live []Entry
 	for i := range metas {
-		entries, err := f.ReadEntries(ctx, metas[i].FileName)
+		entries, err := f.ReadManifest(ctx, &metas[i])
 		if err != nil {
 			return nil, nil, err
 		}

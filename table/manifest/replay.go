@@ -76,7 +76,7 @@ func (f *Files) ReadLive(ctx context.Context, lists []string, keep Keep) ([]Entr
 			if keep != nil && !keep.Manifest(&metas[i]) {
 				continue
 			}
-			entries, err := f.ReadEntries(ctx, metas[i].FileName)
+			entries, err := f.ReadManifest(ctx, &metas[i])
 			if err != nil {
 				return nil, err
 			}
