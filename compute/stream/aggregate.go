@@ -8,6 +8,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
+	"github.com/weir-lake/weir/compute/expr"
 	"github.com/weir-lake/weir/compute/plan"
 	"github.com/weir-lake/weir/compute/rowkey"
 	"github.com/weir-lake/weir/compute/state"
@@ -121,22 +122,22 @@ func (a *aggregateOp) groupingIDs() error {
 	return nil
 }
 
-// groupingArgs are the group columns a GROUPING_ID call asks about; all without arguments.
+// groupingArgs are the group columns a GROUPING_ID call asks about, in its order; all without
+// arguments.
 func (a *aggregateOp) groupingArgs(call *plan.AggCall) ([]int, error) {
 	var cols []int
-	for i, g := range a.node.GroupBy {
-		if len(call.Args) == 0 {
+	if len(call.Args) == 0 {
+		for i := range a.groupBy {
 			cols = append(cols, i)
-			continue
 		}
-		for _, arg := range call.Args {
-			if arg.String() == g.String() {
-				cols = append(cols, i)
-			}
-		}
+		return cols, nil
 	}
-	if len(call.Args) > 0 && len(cols) != len(call.Args) {
-		return nil, errkind.Errorf(errkind.Invalid, "%s: the arguments must be columns of GROUP BY", call.Fn)
+	for _, arg := range call.Args {
+		i := slices.IndexFunc(a.node.GroupBy, func(g expr.Expr) bool { return g.String() == arg.String() })
+		if i < 0 {
+			return nil, errkind.Errorf(errkind.Invalid, "%s: %s is not a column of GROUP BY", call.Fn, arg)
+		}
+		cols = append(cols, i)
 	}
 	return cols, nil
 }

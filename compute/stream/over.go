@@ -36,6 +36,17 @@ type partition struct {
 	whole *rowkey.Encoder
 	sort  *rowkey.Encoder
 	order arrow.Array // the values of a single sort key, for RANGE with offsets
+	owned []arrow.Array
+}
+
+// own keeps arrays until the partition is done.
+func (p *partition) own(arrs ...arrow.Array) { p.owned = append(p.owned, arrs...) }
+
+func (p *partition) release() {
+	releaseArrays(p.owned)
+	if p.rows != nil {
+		p.rows.Release()
+	}
 }
 
 func (p *partition) len() int { return len(p.enc) }
@@ -78,14 +89,12 @@ func (o *overOp) step(x *epoch, in [][]Delta) ([]Delta, error) {
 
 // list adds the partition's result, with sign, to the difference.
 func (o *overOp) list(x *epoch, part []byte, sign int64) error {
-	p, err := o.load1(x, part)
-	if err != nil || p == nil {
+	p := &partition{}
+	defer p.release()
+	if err := o.read(x, part, p); err != nil || p.len() == 0 {
 		return err
 	}
-	defer p.rows.Release()
-	if p.order != nil {
-		defer p.order.Release()
-	}
+	var err error
 	values := make([]func([]byte, int) ([]byte, error), len(o.calls))
 	for i, call := range o.calls {
 		if values[i], err = call.values(x, p); err != nil {
@@ -104,43 +113,42 @@ func (o *overOp) list(x *epoch, part []byte, sign int64) error {
 	return nil
 }
 
-// load1 reads a partition; nil if it has no rows.
-func (o *overOp) load1(x *epoch, part []byte) (*partition, error) {
+// read fills p with the rows of a partition.
+func (o *overOp) read(x *epoch, part []byte, p *partition) error {
 	b := array.NewRecordBuilder(x.mem, o.input)
 	defer b.Release()
 	dec, err := rowkey.NewDecoder(b.Fields())
 	if err != nil {
-		return nil, err
+		return err
 	}
-	p := &partition{}
+	var decodeErr error
 	err = o.scan(part, func(c *state.Cursor) bool {
 		key, sorts := c.Key()[c.Aux():], c.Key()[len(part):c.Aux()]
 		for range c.Weight() {
-			if _, err = dec.Append(key); err != nil {
+			if _, decodeErr = dec.Append(key); decodeErr != nil {
 				return false
 			}
 			p.enc, p.sorts = append(p.enc, bytes.Clone(key)), append(p.sorts, bytes.Clone(sorts))
 		}
 		return true
 	})
-	if err != nil || p.len() == 0 {
-		return nil, err
+	if err = firstError(err, decodeErr); err != nil || p.len() == 0 {
+		return err
 	}
 	p.rows = b.NewRecordBatch()
 	if p.whole, err = rowkey.NewEncoder(p.rows.Columns()); err != nil {
-		return nil, err
+		return err
 	}
 	sorts, err := evalAll(x, o.sort.progs, p.rows)
 	if err != nil {
-		return nil, err
+		return err
 	}
+	p.own(sorts...)
 	if len(sorts) == 1 {
 		p.order = sorts[0]
-	} else {
-		defer releaseArrays(sorts)
 	}
 	p.sort, err = rowkey.NewSortEncoder(sorts, o.sort.orders)
-	return p, err
+	return err
 }
 
 func (o *overOp) save(w stateWriter)       { o.rows.Save(w) }

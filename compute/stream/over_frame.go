@@ -99,7 +99,9 @@ func (c *frameCall) values(x *epoch, p *partition) (func([]byte, int) ([]byte, e
 			return nil, err
 		}
 	}
-	enc, err := rowkey.NewEncoder([]arrow.Array{b.NewArray()})
+	results := b.NewArray()
+	p.own(results)
+	enc, err := rowkey.NewEncoder([]arrow.Array{results})
 	if err != nil {
 		return nil, err
 	}

@@ -136,6 +136,7 @@ func (c *shiftCall) values(x *epoch, p *partition) (func([]byte, int) ([]byte, e
 	if err != nil {
 		return nil, err
 	}
+	p.own(cols...)
 	enc, err := rowkey.NewEncoder(cols[:1])
 	if err != nil {
 		return nil, err
