@@ -283,6 +283,13 @@ func (f *Frontier) PendingCount(w Writer) int {
 	return 0
 }
 
+// Wake wakes everybody who waits for a change, to look again at something else.
+func (f *Frontier) Wake() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.broadcastLocked()
+}
+
 // Changed returns a channel closed at the next change of anything. Take it before looking.
 func (f *Frontier) Changed() <-chan struct{} {
 	f.mu.Lock()

@@ -1,0 +1,353 @@
+package job
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/weir-lake/weir/compute/connector"
+	"github.com/weir-lake/weir/compute/epoch"
+	"github.com/weir-lake/weir/compute/plan"
+	"github.com/weir-lake/weir/compute/stream"
+	"github.com/weir-lake/weir/internal/errkind"
+)
+
+// optFreshness is how old a job's table may be: its commits are spaced by it.
+const optFreshness = "weir.freshness"
+
+// freshnessDefault is what a job without FRESHNESS commits at.
+const freshnessDefault = time.Second
+
+func newRunner(m *Manager, rec epoch.JobRecord) *runner {
+	r := &runner{m: m, rec: rec, writer: epoch.Writer(rec.ID), logs: &logRing{now: m.now}, ended: make(chan struct{})}
+	freshness := freshnessDefault
+	if d, err := time.ParseDuration(rec.Options[optFreshness]); err == nil {
+		freshness = d
+	}
+	r.every = commitEvery(freshness, m.opts.Interval)
+	r.mu.status = Status{JobRecord: rec, State: Starting, StateSince: m.now()}
+	return r
+}
+
+// registration says what the job reads and writes, for the frontier. A statement that does not bind any
+// more (a table was dropped) still holds its table back.
+func (r *runner) registration(ctx context.Context) (inputs []string, sink string) {
+	if r.rec.Sink != "" {
+		db, name, _ := strings.Cut(r.rec.Sink, ".")
+		sink = db + ".db/" + name
+	}
+	p, err := r.m.plan(ctx, r.rec)
+	if err != nil {
+		return nil, sink
+	}
+	plan.Walk(p.Input, func(n plan.Node) {
+		if s, ok := n.(*plan.Scan); ok && s.Table.Connector() == "" && s.Table.Path != "" {
+			inputs = append(inputs, s.Table.Path)
+		}
+	})
+	return inputs, p.Table.Path
+}
+
+// plan binds the job's statement; a job started with a script's temporary tables keeps the plan it came with.
+func (m *Manager) plan(ctx context.Context, rec epoch.JobRecord) (*plan.Sink, error) {
+	m.mu.Lock()
+	given := m.mu.plans[rec.ID]
+	m.mu.Unlock()
+	if given != nil {
+		return given, nil
+	}
+	return m.opts.Planner.PlanJob(ctx, rec.Database, rec.SQL, rec.Options)
+}
+
+// open binds the statement, compiles the dataflow and opens sources and sink.
+func (r *runner) open(ctx context.Context) error {
+	sink, err := r.m.plan(ctx, r.rec)
+	if err != nil {
+		return err
+	}
+	r.sink = sink
+	if err := r.reopen(ctx); err != nil {
+		return err
+	}
+	for _, in := range r.inputs {
+		if err := r.m.openInput(ctx, in, r.rec.ID, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reopen makes an empty dataflow and sink state; sources stay open.
+func (r *runner) reopen(ctx context.Context) error {
+	flow, err := compile(r.sink, r.rec.Options)
+	if err != nil {
+		return err
+	}
+	if r.flow == nil {
+		if r.inputs, err = newInputs(flow); err != nil {
+			return err
+		}
+	}
+	for _, in := range r.inputs {
+		in.now = nil
+	}
+	r.flow = flow
+	if r.out != nil {
+		r.out.close()
+	}
+	r.out, err = r.m.openSink(ctx, r)
+	return err
+}
+
+// openInput opens what an input reads from.
+func (m *Manager) openInput(ctx context.Context, in *input, jobID string, bounded bool) error {
+	t := in.scan.Table
+	name := t.Connector()
+	if name == "" {
+		reader, err := m.openReader(ctx, t)
+		in.table = reader
+		return err
+	}
+	f, ok := m.opts.Connectors[name]
+	if !ok || f.OpenSource == nil {
+		return errkind.Errorf(errkind.Invalid, "table %s.%s: connector '%s' cannot be read", t.Database, t.Name, name)
+	}
+	opts, err := m.resolve(t.Options)
+	if err != nil {
+		return fmt.Errorf("table %s.%s: %w", t.Database, t.Name, err)
+	}
+	src, err := f.OpenSource(ctx, connector.Context{Table: t, Options: opts, JobID: jobID, Bounded: bounded, Now: m.opts.Now, RunQuery: m.opts.Query})
+	if err != nil {
+		return fmt.Errorf("open %s.%s: %w", t.Database, t.Name, err)
+	}
+	in.conn = &connInput{src: src}
+	return nil
+}
+
+// resolve replaces ${env:X} and ${file:X} in options.
+func (m *Manager) resolve(options map[string]string) (map[string]string, error) {
+	out := make(map[string]string, len(options))
+	for k, v := range options {
+		if m.opts.Secret != nil {
+			var err error
+			if v, err = m.opts.Secret(v); err != nil {
+				return nil, fmt.Errorf("option '%s': %w", k, err)
+			}
+		}
+		out[k] = v
+	}
+	return out, nil
+}
+
+func (in *input) close() {
+	if in.conn != nil && in.conn.src != nil {
+		in.conn.mu.Lock()
+		_ = in.conn.src.Close() // nothing is lost: positions are ours
+		in.conn.mu.Unlock()
+	}
+	in.conn, in.table = nil, nil
+}
+
+// closeAll ends an attempt; the next one starts from what is durable.
+func (r *runner) closeAll() {
+	r.upload.Wait()
+	r.polling.Lock()
+	defer r.polling.Unlock()
+	for _, in := range r.inputs {
+		in.close()
+	}
+	if r.out != nil {
+		r.out.close()
+	}
+	for _, side := range []*sideTable{r.dead, r.late} {
+		if err := side.close(r.m.ctx); err != nil {
+			r.logs.add("warn", "files of an uncommitted epoch are left behind: %v", err)
+		}
+	}
+	r.flow, r.out, r.inputs, r.dead, r.late = nil, nil, nil, nil, nil
+	r.done, r.held, r.dirty = 0, 0, false
+}
+
+func (r *runner) setReady(ready bool) {
+	r.polling.Lock()
+	defer r.polling.Unlock()
+	r.polling.ready = ready && r.flow != nil
+	if !r.polling.ready {
+		return
+	}
+	r.polling.clock = readsClock(r.sink.Input)
+	for _, in := range r.inputs {
+		if in.conn == nil {
+			continue
+		}
+		// The log may be ahead of what the runner has read.
+		at, _ := r.m.log.InputAt(r.rec.ID, r.m.frontier.Clock())
+		in.conn.polled = at.Offsets[in.index].Clone()
+		in.conn.exhausted = contains(at.Ended, in.index)
+	}
+	r.m.Nudge()
+}
+
+// readsClock reports a filter against the wall clock, whose rows come and go with time alone.
+func readsClock(n plan.Node) bool {
+	found := false
+	plan.Walk(n, func(n plan.Node) {
+		if c, ok := n.(*plan.ClockFilter); ok && !c.Watermark {
+			found = true
+		}
+	})
+	return found
+}
+
+func contains(list []int, x int) bool {
+	for _, v := range list {
+		if v == x {
+			return true
+		}
+	}
+	return false
+}
+
+// fail ends the present attempt with an error found outside its goroutine.
+func (r *runner) fail(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.mu.failed == nil {
+		r.mu.failed = err
+	}
+	r.m.frontier.Wake()
+}
+
+// clocked reports a running job whose result changes with the wall clock alone.
+func (r *runner) clocked() bool {
+	r.polling.Lock()
+	defer r.polling.Unlock()
+	return r.polling.ready && r.polling.clock
+}
+
+func (r *runner) epochRowsMax() int { return rowsMax(r.rec.Options) }
+
+// watched are the tables of the warehouse whose foreign snapshots the job must be told of.
+func (r *runner) watched() []*tableReader {
+	r.polling.Lock()
+	defer r.polling.Unlock()
+	if !r.polling.ready {
+		return nil
+	}
+	var out []*tableReader
+	for _, in := range r.inputs {
+		if in.table != nil {
+			out = append(out, in.table)
+		}
+	}
+	return out
+}
+
+func (r *runner) setState(s State, err error) {
+	r.mu.Lock()
+	r.mu.status.State, r.mu.status.StateSince, r.mu.status.Error = s, r.m.now().UTC(), ""
+	if err != nil {
+		r.mu.status.Error = err.Error()
+		r.mu.last = err
+	}
+	r.mu.failed = nil
+	r.mu.Unlock()
+	r.m.frontier.Wake()
+}
+
+// meter counts rows a second over the last ten.
+type meter struct {
+	seconds [10]int64
+	at      int64 // Unix second of the newest slot
+}
+
+func (m *meter) add(now time.Time, n int64) {
+	m.advance(now)
+	m.seconds[m.at%10] += n
+}
+
+func (m *meter) advance(now time.Time) {
+	sec := now.Unix()
+	for i := max(m.at+1, sec-9); i <= sec; i++ {
+		m.seconds[i%10] = 0
+	}
+	m.at = max(m.at, sec)
+}
+
+func (m *meter) rate(now time.Time) float64 {
+	m.advance(now)
+	var n int64
+	for _, s := range m.seconds {
+		n += s
+	}
+	return float64(n) / 10
+}
+
+// count adds a step's rows to the counters.
+func (r *runner) count(in int64, out []stream.Delta) {
+	var n int64
+	for _, d := range out {
+		n += d.Rows.NumRows()
+	}
+	inputs := make([]InputStatus, len(r.inputs))
+	for i, x := range r.inputs {
+		t := x.scan.Table
+		inputs[i] = InputStatus{Table: t.Database + "." + t.Name, Connector: t.Connector(), Watermark: x.now}
+		if x.table != nil {
+			inputs[i].Snapshot, _ = x.table.position()
+		} else {
+			inputs[i].Offsets, inputs[i].Ended = x.conn.offsets.Clone(), x.conn.ended
+		}
+	}
+	stats := r.flow.Stats()
+	bytes := r.flow.StateBytes()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := &r.mu.status
+	s.RowsIn, s.RowsOut, s.Inputs, s.StateBytes = s.RowsIn+in, s.RowsOut+n, inputs, bytes
+	r.mu.meter.add(r.m.now(), in)
+	s.Operators = s.Operators[:0:0]
+	for _, o := range stats {
+		s.Operators = append(s.Operators, Operator{Name: o.Operator, Inputs: o.Inputs, RowsIn: o.RowsIn, RowsOut: o.RowsOut, StateRows: o.StateRows, StateBytes: o.StateBytes, BusySec: o.Busy.Seconds()})
+	}
+	s.Watermark = lowest(r.inputs)
+}
+
+// lowest is the least of the inputs' watermarks, nil while one has none.
+func lowest(inputs []*input) *time.Time {
+	var low *time.Time
+	for _, in := range inputs {
+		if in.watermark == nil {
+			continue
+		}
+		if in.now == nil {
+			return nil
+		}
+		if low == nil || in.now.Before(*low) {
+			low = in.now
+		}
+	}
+	return low
+}
+
+// committed keeps the facts of a commit for people.
+func (r *runner) committed(iv epoch.Interval, c commitResult) {
+	now := r.m.now().UTC()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.mu.status.Epoch = iv.To
+	if c.snapshot != 0 {
+		r.mu.status.Snapshot, r.mu.status.LastCommit = c.snapshot, &now
+	}
+}
+
+// status is a copy of the job's status as of now.
+func (r *runner) status() Status {
+	pending := r.m.frontier.PendingCount(r.writer)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.mu.status
+	s.Pending, s.RowsPerSec = pending, r.mu.meter.rate(r.m.now())
+	return s
+}

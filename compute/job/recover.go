@@ -1,0 +1,288 @@
+package job
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/weir-lake/weir/compute/connector"
+	"github.com/weir-lake/weir/compute/epoch"
+	"github.com/weir-lake/weir/compute/expr"
+	"github.com/weir-lake/weir/compute/stream"
+	"github.com/weir-lake/weir/internal/errkind"
+)
+
+// recover brings the dataflow to the epoch the sink holds: from the newest state checkpoint and a
+// replay of the epochs since, or, without one, from the inputs as they were at that epoch.
+func (r *runner) recover(ctx context.Context) error {
+	held, err := r.out.recover(ctx)
+	if err != nil {
+		return err
+	}
+	r.held = max(held.epoch, r.rec.FromEpoch-1)
+	if err := r.load(ctx, held); err != nil {
+		return err
+	}
+	epochs, err := r.epochsSince(ctx, r.done)
+	if err != nil {
+		return err
+	}
+	for _, e := range epochs {
+		if e > r.held {
+			break
+		}
+		if err := r.step(ctx, e, true); err != nil {
+			return fmt.Errorf("replay: %w", err)
+		}
+	}
+	r.done = max(r.done, r.held)
+	r.m.frontier.Pending(r.writer, slices.DeleteFunc(epochs, func(e int64) bool { return e <= r.held })...)
+	r.logs.add("info", "recovered at epoch %d", r.held)
+	return nil
+}
+
+// load restores the newest usable checkpoint or rebuilds the state.
+func (r *runner) load(ctx context.Context, held held) error {
+	ck := states{r.m.opts.Store, r.rec.ID}
+	warn := func(name string, err error) { r.logs.add("warn", "state checkpoint %s is unusable: %v", name, err) }
+	h, flow, out, ok, err := ck.newest(ctx, r.held, warn)
+	if err != nil {
+		return err
+	}
+	if ok {
+		if err = r.restore(ctx, h, flow, out); err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return err
+		}
+		r.logs.add("warn", "state checkpoint of epoch %d is unusable, rebuilding: %v", h.Epoch, err)
+		if err := r.reopen(ctx); err != nil {
+			return err
+		}
+	}
+	if held.epoch == 0 {
+		if held.committed {
+			return fmt.Errorf("%w: job %s has committed to %s before, but neither its log entries nor its snapshot are there",
+				ErrNoProgress, r.rec.Name, r.rec.Sink)
+		}
+		r.done = r.rec.FromEpoch - 1
+		return nil
+	}
+	return r.rebuild(ctx, held)
+}
+
+func (r *runner) restore(ctx context.Context, h checkpointHeader, flow, out []byte) error {
+	for _, in := range r.inputs {
+		if in.table != nil {
+			if err := in.table.seek(ctx, h.Tables[in.index], h.TableHash[in.index]); err != nil {
+				return err
+			}
+		} else {
+			in.conn.offsets = h.Offsets[in.index].Clone()
+			at, _ := r.m.log.InputAt(r.rec.ID, h.Epoch)
+			in.conn.ended = slices.Contains(at.Ended, in.index)
+		}
+		if wm, ok := h.Watermarks[in.index]; ok {
+			in.raise(wm)
+		}
+	}
+	if err := r.flow.Restore(bytes.NewReader(flow)); err != nil {
+		return err
+	}
+	if err := r.out.restore(bytes.NewReader(out)); err != nil {
+		return err
+	}
+	r.done, r.lastCkpt = h.Epoch, r.m.now()
+	return nil
+}
+
+// rebuild makes the state at the held epoch from the inputs' recorded versions, in one step whose
+// output is dropped: the sink has it.
+func (r *runner) rebuild(ctx context.Context, held held) error {
+	r.logs.add("info", "rebuilding state at epoch %d from the inputs", held.epoch)
+	clock, seed := r.m.log.ClockAt(held.epoch)
+	env := &expr.Env{Clock: clock, Zone: time.UTC, Seed: seed}
+	changes := map[int][]stream.Delta{}
+	defer func() {
+		for _, ds := range changes {
+			release(ds)
+		}
+	}()
+	stateless := r.flow.Stateless() && !r.out.needsReplay()
+	for _, in := range r.inputs {
+		take := func(d stream.Delta) error {
+			if d.Rows != nil {
+				changes[in.index] = append(changes[in.index], d)
+			}
+			return nil
+		}
+		if in.table != nil {
+			id := held.inputs[in.index]
+			if stateless {
+				if err := in.table.seek(ctx, id, ""); err != nil {
+					return err
+				}
+			} else if err := in.table.readAt(ctx, in, id, env, take); err != nil {
+				return fmt.Errorf("rebuild from %s: %w", in.scan.Table.Name, err)
+			}
+		} else if err := r.rebuildConn(ctx, in, held, env, stateless, take); err != nil {
+			return err
+		}
+		if wm, ok := held.watermarks[in.index]; ok {
+			in.raise(wm)
+		}
+	}
+	if !stateless {
+		res, err := r.flow.Step(ctx, r.epochAt(held.epoch, env), changes)
+		if err != nil {
+			return fmt.Errorf("rebuild state: %w", err)
+		}
+		if r.out.needsReplay() {
+			err = r.out.fold(res, true)
+		}
+		release(res)
+		if err != nil {
+			return fmt.Errorf("rebuild sink state: %w", err)
+		}
+	}
+	if err := r.out.rebuild(ctx); err != nil {
+		return fmt.Errorf("rebuild sink state: %w", err)
+	}
+	r.done, r.dirty = held.epoch, true
+	return nil
+}
+
+func (r *runner) rebuildConn(ctx context.Context, in *input, held held, env *expr.Env, stateless bool, take func(stream.Delta) error) error {
+	at, ok := r.m.log.InputAt(r.rec.ID, held.epoch)
+	if !ok || at.Offsets[in.index] == nil && held.offsets[in.index] != nil {
+		at = epoch.JobInput{Offsets: held.offsets, Ended: at.Ended}
+	}
+	to := at.Offsets[in.index]
+	in.conn.offsets = to.Clone()
+	in.conn.ended = slices.Contains(at.Ended, in.index)
+	if stateless || to == nil {
+		return nil
+	}
+	err := in.readConn(ctx, nil, to, env, func(d stream.Delta, _ []connector.DeadLetter) error { return take(d) })
+	if errors.Is(err, connector.ErrPositionLost) {
+		return errkind.Errorf(errkind.Corrupt, "rebuild from %s: its first rows are gone and no state checkpoint is usable: %w", in.scan.Table.Name, err)
+	}
+	return err
+}
+
+// epochsSince are the epochs above after that hold input for the job: those whose log record names
+// it, and those of new snapshots of the tables it reads.
+func (r *runner) epochsSince(ctx context.Context, after int64) ([]int64, error) {
+	out := r.m.log.Since(r.rec.ID, r.tablePaths(), after)
+	if after < r.rec.FromEpoch {
+		out = append(out, r.rec.FromEpoch) // what the tables held when the job began
+	}
+	for _, in := range r.inputs {
+		if in.table == nil {
+			continue
+		}
+		es, err := in.table.epochsAbove(ctx, after)
+		if err != nil {
+			return nil, fmt.Errorf("look for new snapshots of %s: %w", in.scan.Table.Name, err)
+		}
+		out = append(out, es...)
+	}
+	out = slices.DeleteFunc(out, func(e int64) bool { return e <= after })
+	slices.Sort(out)
+	return slices.Compact(out), nil
+}
+
+func (r *runner) tablePaths() []string {
+	var out []string
+	for _, in := range r.inputs {
+		if in.table != nil {
+			out = append(out, in.scan.Table.Path)
+		}
+	}
+	return out
+}
+
+// checkpoint captures the state between two steps and uploads it; wait says whether to wait for that.
+// When it is durable, pins on the inputs move up to it.
+func (r *runner) checkpoint(ctx context.Context, wait bool) error {
+	r.upload.Wait() // one at a time
+	h := checkpointHeader{Job: r.rec.ID, Epoch: r.done, Tables: map[int]int64{}, TableHash: map[int]string{},
+		Offsets: map[int]connector.Offsets{}, Watermarks: map[int]time.Time{}}
+	pins := map[string]int64{}
+	for _, in := range r.inputs {
+		if in.table != nil {
+			id, hash := in.table.position()
+			h.Tables[in.index], h.TableHash[in.index] = id, hash
+			if p, ok := pins[in.scan.Table.Path]; !ok || id < p {
+				pins[in.scan.Table.Path] = id
+			}
+		} else {
+			h.Offsets[in.index] = in.conn.offsets.Clone()
+		}
+		if in.now != nil {
+			h.Watermarks[in.index] = *in.now
+		}
+	}
+	flow, err := captured(r.flow.Checkpoint)
+	if err != nil {
+		return err
+	}
+	out, err := captured(func(w io.Writer) error { return r.out.checkpoint(w) })
+	if err != nil {
+		return err
+	}
+	r.lastCkpt, r.dirty = r.m.now(), false
+	offsets := maps.Clone(h.Offsets)
+	r.upload.Add(1)
+	go func() {
+		defer r.upload.Done()
+		if err := r.store(ctx, h, flow, out); err != nil {
+			r.logs.add("warn", "state checkpoint of epoch %d: %v", h.Epoch, err)
+			return
+		}
+		r.m.pins.set(ctx, r.rec.ID, pins)
+		r.acknowledge(ctx, offsets)
+	}()
+	if wait {
+		r.upload.Wait()
+	}
+	return nil
+}
+
+func (r *runner) store(ctx context.Context, h checkpointHeader, flow, out []byte) error {
+	data, err := encodeCheckpoint(h, flow, out)
+	if err != nil {
+		return err
+	}
+	if err := (states{r.m.opts.Store, r.rec.ID}).put(ctx, h.Epoch, data); err != nil {
+		return err
+	}
+	if err := r.out.mark(ctx); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	r.mu.status.CheckpointAt = h.Epoch
+	r.mu.Unlock()
+	return nil
+}
+
+// acknowledge tells sources what is durable. Losing it costs nothing but retention outside.
+func (r *runner) acknowledge(ctx context.Context, offsets map[int]connector.Offsets) {
+	for _, in := range r.inputs {
+		if in.conn == nil {
+			continue
+		}
+		in.conn.mu.Lock()
+		err := in.conn.src.Commit(ctx, offsets[in.index])
+		in.conn.mu.Unlock()
+		if err != nil && ctx.Err() == nil {
+			r.logs.add("warn", "acknowledge to %s: %v", in.scan.Table.Name, err)
+		}
+	}
+}

@@ -1,0 +1,338 @@
+package job
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/weir-lake/weir/compute/connector"
+	"github.com/weir-lake/weir/compute/epoch"
+	"github.com/weir-lake/weir/compute/expr"
+	"github.com/weir-lake/weir/compute/plan"
+	"github.com/weir-lake/weir/compute/stream"
+	"github.com/weir-lake/weir/internal/errkind"
+)
+
+// Pauses between the attempts of a failing job: short enough that a passing fault is soon over,
+// long enough that a lasting one costs nothing.
+const (
+	retryFirst = 500 * time.Millisecond
+	retryMax   = 30 * time.Second
+)
+
+// checkpointEvery is the pause between state checkpoints: recovery replays about this much.
+const checkpointEvery = 30 * time.Second
+
+// epochsPerCommitMax bounds how many epochs a lagging job takes into one commit.
+const epochsPerCommitMax = 256
+
+// runner is one running job. All fields but those in mu belong to its goroutine.
+type runner struct {
+	m      *Manager
+	rec    epoch.JobRecord
+	writer epoch.Writer
+	every  int64 // commits end at multiples of it: 2^k epochs
+	logs   *logRing
+
+	sink   *plan.Sink
+	flow   *stream.Dataflow
+	inputs []*input
+	out    sink
+	dead   *sideTable // dead letters; opened when the first one comes
+	late   *sideTable
+
+	done     int64 // every epoch up to it is in the state
+	held     int64 // every epoch up to it is in the sink
+	lastCkpt time.Time
+	dirty    bool // stepped since the last checkpoint
+
+	stop   context.CancelFunc // orderly: finish the work at hand, commit, end
+	kill   context.CancelFunc // at once
+	ended  chan struct{}
+	upload sync.WaitGroup
+
+	mu struct {
+		sync.Mutex
+		status Status
+		meter  meter
+		last   error // that ended an attempt
+		failed error // found outside the job's goroutine, which ends its attempt with it
+	}
+	// polling guards what the coordinator uses of an attempt, which begins and ends under it.
+	polling struct {
+		sync.Mutex
+		ready bool
+		clock bool // the result changes with the wall clock alone
+	}
+}
+
+// run keeps the job going until it is stopped, finished or failed for good.
+func (r *runner) run(ctx, orderly context.Context) {
+	defer close(r.ended)
+	pause := retryFirst
+	for {
+		err := r.attempt(ctx, orderly)
+		if errors.Is(err, errFinished) {
+			r.setState(Finished, nil)
+			r.m.finished(r.rec.ID)
+			return
+		}
+		if ctx.Err() != nil || (err == nil && orderly.Err() != nil) {
+			r.setState(Stopped, nil)
+			return
+		}
+		if final(err) {
+			r.setState(Failed, err)
+			r.logs.add("error", "stopped for good: %v", err)
+			if errors.Is(err, epoch.ErrFenced) || errors.Is(err, ErrReplaced) {
+				r.m.lost(err)
+			}
+			return
+		}
+		r.setState(Failing, err)
+		r.logs.add("warn", "attempt failed, next in %s: %v", pause, err)
+		select {
+		case <-time.After(pause):
+		case <-orderly.Done():
+			r.setState(Stopped, err)
+			return
+		}
+		pause = min(2*pause, retryMax)
+		r.mu.Lock()
+		r.mu.status.Restarts++
+		if time.Since(r.mu.status.StateSince) > 10*retryMax {
+			pause = retryFirst
+		}
+		r.mu.Unlock()
+	}
+}
+
+// errFinished: all sources are bounded and at their end, and everything is committed.
+var errFinished = errors.New("finished")
+
+// final reports errors that trying again cannot mend.
+func final(err error) bool {
+	switch errkind.Of(err) {
+	case errkind.Corrupt, errkind.Conflict, errkind.Invalid, errkind.NotFound, errkind.Denied:
+		return true
+	}
+	return false
+}
+
+// attempt opens, recovers and runs the job until something ends it.
+func (r *runner) attempt(ctx, orderly context.Context) error {
+	r.setState(Starting, nil)
+	defer r.closeAll()
+	if err := r.open(ctx); err != nil {
+		return err
+	}
+	r.setState(Restoring, nil)
+	if err := r.recover(ctx); err != nil {
+		return err
+	}
+	r.setState(Running, nil)
+	r.setReady(true)
+	defer r.setReady(false)
+	for {
+		changed := r.m.frontier.Changed()
+		worked, err := r.work(ctx, false)
+		if err != nil {
+			return err
+		}
+		if err := r.reported(); err != nil {
+			return err
+		}
+		if worked {
+			continue
+		}
+		if r.inputsEnded() {
+			return r.finish(ctx)
+		}
+		select {
+		case <-changed:
+		case <-orderly.Done():
+			return r.windDown(ctx)
+		}
+	}
+}
+
+// reported is an error found outside the job's goroutine.
+func (r *runner) reported() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.mu.failed
+}
+
+// work processes the epochs that are ready and commits them. It reports whether there was anything.
+func (r *runner) work(ctx context.Context, last bool) (bool, error) {
+	upTo, pending := r.m.frontier.Inputs(r.writer)
+	boundary := upTo - upTo%r.every
+	if last {
+		boundary = upTo
+	}
+	pending = slices.DeleteFunc(pending, func(e int64) bool { return e > boundary })
+	if len(pending) == 0 {
+		return false, nil
+	}
+	if len(pending) > epochsPerCommitMax {
+		// An interval must still end at a boundary, so the cut falls on a multiple.
+		cut := pending[epochsPerCommitMax-1]
+		cut -= cut % r.every
+		if i := slices.IndexFunc(pending, func(e int64) bool { return e > cut }); i > 0 {
+			pending = pending[:i]
+			boundary = cut
+		}
+	}
+	iv := epoch.Interval{From: r.held + 1, To: pending[len(pending)-1]}
+	if r.every > 1 {
+		iv.To = boundary
+	}
+	iv.From = max(iv.From, r.rec.FromEpoch)
+	for _, e := range pending {
+		if e <= r.done {
+			continue
+		}
+		if err := r.step(ctx, e, false); err != nil {
+			return false, err
+		}
+	}
+	return true, r.commit(ctx, iv)
+}
+
+// step takes the changes of one epoch through the dataflow. With replay set, the sink holds the
+// result already and it is dropped.
+func (r *runner) step(ctx context.Context, e int64, replay bool) error {
+	clock, seed := r.m.log.ClockAt(e)
+	env := &expr.Env{Clock: clock, Zone: time.UTC, Seed: seed}
+	changes := map[int][]stream.Delta{}
+	defer func() {
+		for _, ds := range changes {
+			for _, d := range ds {
+				d.Rows.Release()
+			}
+		}
+	}()
+	var rows int64
+	for _, in := range r.inputs {
+		take := func(d stream.Delta, dead []connector.DeadLetter) error {
+			if d.Rows != nil {
+				rows += d.Rows.NumRows()
+				changes[in.index] = append(changes[in.index], d)
+			}
+			if len(dead) > 0 && !replay {
+				return r.deadLetters(ctx, e, dead)
+			}
+			return nil
+		}
+		if err := r.readEpoch(ctx, in, e, env, take); err != nil {
+			return fmt.Errorf("epoch %d: read %s: %w", e, in.scan.Table.Name, err)
+		}
+	}
+	res, err := r.flow.Step(ctx, r.epochAt(e, env), changes)
+	if err != nil {
+		return fmt.Errorf("epoch %d: %w", e, err)
+	}
+	defer release(res)
+	r.done, r.dirty = e, true
+	if !replay {
+		r.count(rows, res)
+		if err := r.takeLate(ctx, e); err != nil {
+			return err
+		}
+	}
+	return r.out.fold(res, replay)
+}
+
+func (r *runner) epochAt(e int64, env *expr.Env) stream.Epoch {
+	return stream.Epoch{ID: e, Clock: env.Clock, Seed: env.Seed, Watermark: watermarks(r.inputs)}
+}
+
+// readEpoch streams what the input got in the epoch: the log says it for connectors, the
+// table's snapshots for tables.
+func (r *runner) readEpoch(ctx context.Context, in *input, e int64, env *expr.Env, take func(stream.Delta, []connector.DeadLetter) error) error {
+	if in.table != nil {
+		return in.table.changesUpTo(ctx, in, e, env, func(d stream.Delta) error { return take(d, nil) })
+	}
+	rec, ok := r.m.log.Record(r.rec.ID, e)
+	if !ok || rec.Offsets[in.index] == nil {
+		return nil
+	}
+	to := in.conn.offsets.Clone()
+	maps.Copy(to, rec.Offsets[in.index])
+	if err := in.readConn(ctx, in.conn.offsets, to, env, take); err != nil {
+		return err
+	}
+	in.conn.offsets = to
+	in.conn.ended = in.conn.ended || slices.Contains(rec.Ended, in.index)
+	return nil
+}
+
+// commit makes everything stepped since the last commit visible and tells the others.
+func (r *runner) commit(ctx context.Context, iv epoch.Interval) error {
+	if err := r.m.frontier.Gate(ctx, r.writer, iv.From); err != nil {
+		return err
+	}
+	for _, s := range []*sideTable{r.dead, r.late} {
+		if err := s.commit(ctx, iv); err != nil {
+			return err
+		}
+	}
+	c, err := r.out.commit(ctx, r.facts(iv))
+	if err != nil {
+		return fmt.Errorf("commit epochs %d to %d: %w", iv.From, iv.To, err)
+	}
+	r.held, r.done = iv.To, max(r.done, iv.To)
+	r.committed(iv, c)
+	r.m.frontier.Done(r.writer, iv, c.snapshot != 0)
+	if r.dirty && r.m.now().Sub(r.lastCkpt) >= r.m.opts.CheckpointEvery {
+		return r.checkpoint(ctx, false)
+	}
+	return nil
+}
+
+// windDown commits what is there, whatever the freshness, and checkpoints the state.
+func (r *runner) windDown(ctx context.Context) error {
+	for {
+		worked, err := r.work(ctx, true)
+		if err != nil {
+			return err
+		}
+		if !worked {
+			break
+		}
+	}
+	if r.dirty {
+		return r.checkpoint(ctx, true)
+	}
+	return nil
+}
+
+func (r *runner) finish(ctx context.Context) error {
+	if err := r.windDown(ctx); err != nil {
+		return err
+	}
+	return errFinished
+}
+
+// inputsEnded reports whether every input is a bounded source whose end is committed.
+func (r *runner) inputsEnded() bool {
+	if len(r.inputs) == 0 {
+		return false
+	}
+	for _, in := range r.inputs {
+		if in.conn == nil || !in.conn.ended {
+			return false
+		}
+	}
+	return true
+}
+
+func release(ds []stream.Delta) {
+	for _, d := range ds {
+		d.Rows.Release()
+	}
+}
