@@ -35,7 +35,8 @@ func (p *printer) join(n *plan.Join) string {
 		p.columns(list(both, len(n.Columns()))), l, joinWords[n.Kind], r, strings.Join(conds, " AND "))
 }
 
-// joinKeys compares the pairs. A NaN is equal to nothing, unless the pair is NULL-safe.
+// joinKeys compares the pairs as keys are compared everywhere, in streams and in groups: a
+// NaN is equal to a NaN.
 func (p *printer) joinKeys(n *plan.Join) []string {
 	out := make([]string, 0, len(n.LeftKeys))
 	for i := range n.LeftKeys {
@@ -44,11 +45,7 @@ func (p *printer) joinKeys(n *plan.Join) []string {
 			out = append(out, fmt.Sprintf("%s IS NOT DISTINCT FROM %s", x, y))
 			continue
 		}
-		cond := fmt.Sprintf("%s = %s", x, y)
-		if isFloat(n.LeftKeys[i].Type()) {
-			cond += " AND NOT isnan(" + x + ")"
-		}
-		out = append(out, cond)
+		out = append(out, fmt.Sprintf("%s = %s", x, y))
 	}
 	return out
 }

@@ -83,14 +83,14 @@ func (p *printer) windowTime(n *plan.Window) string {
 	return p.expr(in, &expr.Call{Fn: "CAST", Args: []expr.Expr{&expr.Column{T: schema.TTimestamp(3)}}, T: want})
 }
 
-// session numbers the runs of rows less than a gap apart.
+// session numbers the runs of rows at most a gap apart: windows that touch are merged.
 func (p *printer) session(n *plan.Window, src string, gap int64) string {
 	keys := make([]string, len(n.PartitionBy))
 	for i, c := range n.PartitionBy {
 		keys[i] = single(c)
 	}
 	part := partition(keys)
-	src = fmt.Sprintf("(SELECT *, CASE WHEN t - lag(t) OVER (%sORDER BY t) < %d THEN 0 ELSE 1 END AS fresh FROM %s)", part, gap, src)
+	src = fmt.Sprintf("(SELECT *, CASE WHEN t - lag(t) OVER (%sORDER BY t) <= %d THEN 0 ELSE 1 END AS fresh FROM %s)", part, gap, src)
 	src = fmt.Sprintf("(SELECT *, sum(fresh) OVER (%sORDER BY t ROWS UNBOUNDED PRECEDING) AS run FROM %s)", part, src)
 	over := "OVER (" + partition(append(keys, "run")) + ")"
 	return fmt.Sprintf("(SELECT *, min(t) %s AS ws, max(t) %s + %d AS we FROM %s)", over, over, gap, src)
