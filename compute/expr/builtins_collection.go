@@ -28,7 +28,7 @@ func collectionBuiltins() []builtin {
 		{sig: "ARRAY_MAX(ARRAY) -", prep: prepExtremeElement, bind: bindElement},
 		{sig: "ARRAY_MIN(ARRAY) -", prep: prepExtremeElement, bind: bindElement},
 		{sig: "ARRAY_SORT(ARRAY [, BOOLEAN, BOOLEAN]) ARG0", prep: prepRearrange(collectSort)},
-		{sig: "ARRAY_JOIN(ARRAY, STRING [, STRING]) STRING", prep: prepArrayJoin},
+		{sig: "ARRAY_JOIN(ARRAY, STRING [, STRING]) STRING", prep: prepArrayJoin, zoned: true},
 		{sig: "MAP_KEYS(MAP) -", prep: prepMapParts, bind: bindMapKeys},
 		{sig: "MAP_VALUES(MAP) -", prep: prepMapParts, bind: bindMapValues},
 		{sig: "MAP_ENTRIES(MAP) -", prep: prepMapParts, bind: bindMapEntries},

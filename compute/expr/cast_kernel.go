@@ -13,16 +13,44 @@ import (
 // fit a DECIMAL is NULL; integers wrap and doubles saturate, as in Java.
 func prepCast(p *prep) (kernel, error) { return castKernel(p.args[0], p.ret) }
 
-// prepTryCast makes TRY_CAST: a value that cannot be converted is NULL.
+// prepTryCast makes TRY_CAST: a value that cannot be converted is NULL, an array, map or row
+// as a whole.
 func prepTryCast(p *prep) (kernel, error) {
 	k, err := castKernel(p.args[0], p.ret)
 	if err != nil {
 		return nil, err
 	}
+	if isScalar(p.args[0]) || isScalar(p.ret) {
+		return func(c *call) (vec, error) {
+			c.try = true
+			return k(c)
+		}, nil
+	}
 	return func(c *call) (vec, error) {
-		c.try = true
-		return k(c)
+		if v, err := k(c); err == nil {
+			return v, nil
+		}
+		return castRows(c, k, p.ret)
 	}, nil
+}
+
+// castRows casts row by row; a row that cannot be converted is NULL.
+func castRows(c *call, k kernel, to schema.Type) (vec, error) {
+	pick := repeat(int32(-1), c.n)
+	var branches []vec
+	for i := range pick {
+		if !c.isLive(i) {
+			continue
+		}
+		one := make([]bool, c.n)
+		one[i] = true
+		v, err := k(&call{env: c.env, n: c.n, args: c.args, live: one})
+		if err == nil {
+			pick[i] = int32(len(branches))
+			branches = append(branches, v)
+		}
+	}
+	return choose(to, pick, branches)
 }
 
 func castKernel(from, to schema.Type) (kernel, error) {

@@ -280,12 +280,26 @@ func (n *callNode) eval(f *frame, sel []bool) (vec, error) {
 	}
 	v, err := n.kernel(&c)
 	if err != nil {
-		return vec{}, errkind.Wrap(errkind.Invalid, fmt.Errorf("%s: %w", n.desc.Fn, err))
+		return vec{}, n.failure(err)
 	}
 	if konst {
 		v.konst = true
 	}
 	return v, nil
+}
+
+// failure names the function that a row made fail. The row is to blame unless the kernel says
+// otherwise (a limit that was reached).
+func (n *callNode) failure(err error) error {
+	what := n.desc.Fn
+	if what == "CAST" || what == "TRY_CAST" {
+		what += " to " + n.desc.T.WithNotNull(false).String()
+	}
+	wrapped := fmt.Errorf("%s: %w", what, err)
+	if errkind.Of(err) != errkind.Bug {
+		return wrapped
+	}
+	return errkind.Wrap(errkind.Invalid, wrapped)
 }
 
 // isVolatile reports whether the function itself may differ from row to row.

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/apache/arrow-go/v18/arrow/decimal128"
+
 	"github.com/weir-lake/weir/table/schema"
 )
 
@@ -67,6 +69,10 @@ func (l *Literal) String() string {
 		return "NULL"
 	case string:
 		return "'" + strings.ReplaceAll(v, "'", "''") + "'"
+	case []byte:
+		return fmt.Sprintf("X'%X'", v)
+	case decimal128.Num:
+		return FormatDecimal(v, l.T.Scale) + ":" + l.T.WithNotNull(false).String()
 	default:
 		return fmt.Sprintf("%v:%s", v, l.T.WithNotNull(false))
 	}

@@ -322,7 +322,7 @@ func jsonUnquote(dst, s []byte) []byte {
 func prepJSONString(p *prep) (kernel, error) {
 	t := p.args[0]
 	return func(c *call) (vec, error) {
-		write, err := jsonAppender(c.args[0], t, c.env.zone())
+		write, err := jsonAppender(c.args[0], t, time.UTC)
 		if err != nil {
 			return vec{}, err
 		}

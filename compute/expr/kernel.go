@@ -14,15 +14,16 @@ const textBytesMax = math.MaxInt32
 type textBuilder struct {
 	off []int32
 	buf []byte
+	max int // bytes; textBytesMax but in tests
 }
 
 func newTextBuilder(n int) *textBuilder {
-	return &textBuilder{off: append(make([]int32, 0, n+1), 0)}
+	return &textBuilder{off: append(make([]int32, 0, n+1), 0), max: textBytesMax}
 }
 
 // end finishes a value.
 func (b *textBuilder) end() error {
-	if len(b.buf) > textBytesMax {
+	if len(b.buf) > b.max {
 		return errkind.New(errkind.Exhausted, "the strings of one batch exceed 2 GiB")
 	}
 	b.off = append(b.off, int32(len(b.buf)))
