@@ -20,7 +20,8 @@ type grouping struct {
 	sb    *selectBinder
 	keys  []expr.Expr // over the input
 	names []string
-	texts map[string]int // key text -> index
+	texts map[string]int  // key text -> index
+	roots map[string]bool // of the keys, see rootOf
 	sets  [][]int
 	aggs  []plan.AggCall
 	calls map[*sql.Call]int // aggregate -> index in aggs
@@ -51,7 +52,7 @@ func (sb *selectBinder) group() error {
 		sb.out = sb.in
 		return nil
 	}
-	g := &grouping{sb: sb, texts: map[string]int{}, calls: map[*sql.Call]int{}, gid: -1}
+	g := &grouping{sb: sb, texts: map[string]int{}, roots: map[string]bool{}, calls: map[*sql.Call]int{}, gid: -1}
 	if err := g.bindKeys(); err != nil {
 		return err
 	}
@@ -188,6 +189,7 @@ func (g *grouping) key(e sql.Expr) (int, error) {
 	i := len(g.keys)
 	g.texts[text] = i
 	g.keys = append(g.keys, bound)
+	g.roots[rootOf(e)] = true
 	name := fmt.Sprintf("$key%d", i)
 	if c, ok := bound.(*expr.Column); ok {
 		name = c.Name
@@ -290,7 +292,7 @@ func (g *grouping) replace(e sql.Expr) (expr.Expr, bool, error) {
 			return out, true, err
 		}
 	}
-	if !g.mayBeKey(e) {
+	if !g.roots[rootOf(e)] || !g.mayBeKey(e) {
 		return nil, false, nil
 	}
 	probe := &exprBinder{b: g.sb.b, scope: g.sb.scope, ctes: g.sb.in.ctes}
@@ -303,6 +305,21 @@ func (g *grouping) replace(e sql.Expr) (expr.Expr, bool, error) {
 		return nil, false, nil
 	}
 	return g.column(i), true, nil
+}
+
+// rootOf names what an expression is at its root. Only expressions with the root of a
+// group key are tried for being one: trying all would bind long chains again and again.
+func rootOf(e sql.Expr) string {
+	switch e := e.(type) {
+	case *sql.Call:
+		return strings.ToUpper(e.Name.Last())
+	case *sql.Binary:
+		return e.Op
+	case *sql.Unary:
+		return "unary " + e.Op
+	default:
+		return fmt.Sprintf("%T", e)
+	}
 }
 
 // mayBeKey excludes what cannot be a group key or would be costly to try.

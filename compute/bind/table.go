@@ -3,6 +3,8 @@ package bind
 import (
 	"context"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/weir-lake/weir/compute/expr"
 	"github.com/weir-lake/weir/compute/plan"
@@ -14,7 +16,7 @@ import (
 // LIKE, like is the table it names; the statement's own parts win.
 func Table(ctx context.Context, text string, c *sql.CreateTable, like *plan.Table, opts Options) (*plan.Table, error) {
 	b := newBinder(ctx, emptyCatalog{}, text, opts)
-	d := definition{c.Name, c.Columns, c.Watermark, c.PrimaryKey, c.PartitionBy, c.Options, c.Comment}
+	d := definition{c.Name, c.Columns, c.Watermark, c.PrimaryKey, c.PartitionBy, c.Options, c.Comment, c.Distributed}
 	t := &plan.Table{Temporary: c.Temporary}
 	if like != nil {
 		if err := b.copyLike(t, c.Like, like); err != nil {
@@ -26,14 +28,14 @@ func Table(ctx context.Context, text string, c *sql.CreateTable, like *plan.Tabl
 
 // TableAs binds CREATE TABLE .. AS query: the table and the query that fills it.
 func TableAs(ctx context.Context, cat Catalog, text string, c *sql.CreateTable, opts Options) (*plan.Table, *plan.Sink, error) {
-	d := definition{c.Name, c.Columns, c.Watermark, c.PrimaryKey, c.PartitionBy, c.Options, c.Comment}
+	d := definition{c.Name, c.Columns, c.Watermark, c.PrimaryKey, c.PartitionBy, c.Options, c.Comment, c.Distributed}
 	t := &plan.Table{Temporary: c.Temporary}
 	return newBinder(ctx, cat, text, opts).tableAs(t, d, c.As)
 }
 
 // MaterializedTable binds CREATE MATERIALIZED TABLE: the table and the query that keeps it.
 func MaterializedTable(ctx context.Context, cat Catalog, text string, c *sql.CreateMaterializedTable, opts Options) (*plan.Table, *plan.Sink, error) {
-	d := definition{c.Name, c.Columns, c.Watermark, c.PrimaryKey, c.PartitionBy, c.Options, c.Comment}
+	d := definition{c.Name, c.Columns, c.Watermark, c.PrimaryKey, c.PartitionBy, c.Options, c.Comment, c.Distributed}
 	return newBinder(ctx, cat, text, opts).tableAs(&plan.Table{}, d, c.As)
 }
 
@@ -46,6 +48,7 @@ type definition struct {
 	partitionBy []sql.Ident
 	options     []sql.Option
 	comment     string
+	distributed *sql.Distribution
 }
 
 // define adds a definition to a table that may have parts already.
@@ -66,6 +69,9 @@ func (b *binder) define(t *plan.Table, d definition) error {
 	if d.comment != "" {
 		t.Comment = d.comment
 	}
+	if err := b.distribute(t, d.distributed); err != nil {
+		return err
+	}
 	if d.primaryKey != nil {
 		if t.PrimaryKey, err = b.keyColumns(t, d.primaryKey, "PRIMARY KEY"); err != nil {
 			return err
@@ -83,6 +89,36 @@ func (b *binder) define(t *plan.Table, d definition) error {
 	}
 	if d.watermark != nil {
 		return b.defineWatermark(t, d.watermark)
+	}
+	return nil
+}
+
+// distribute turns DISTRIBUTED BY (..) INTO n BUCKETS into Paimon's options.
+func (b *binder) distribute(t *plan.Table, d *sql.Distribution) error {
+	if d == nil {
+		return nil
+	}
+	var names []string
+	for _, id := range d.Columns {
+		if _, err := b.tableColumn(t, id); err != nil {
+			return err
+		}
+		names = append(names, id.Text)
+	}
+	set := func(key, value string) error {
+		if old, ok := t.Options[key]; ok && old != value {
+			return b.fail(d.At, ErrQuery, "DISTRIBUTED says '%s' = '%s', WITH says '%s'", key, value, old)
+		}
+		t.Options[key] = value
+		return nil
+	}
+	if names != nil {
+		if err := set("bucket-key", strings.Join(names, ",")); err != nil {
+			return err
+		}
+	}
+	if d.Buckets > 0 {
+		return set("bucket", strconv.Itoa(d.Buckets))
 	}
 	return nil
 }

@@ -94,6 +94,7 @@ type Watermark struct {
 
 // Distribution is DISTRIBUTED BY [HASH|RANGE] (cols) INTO n BUCKETS.
 type Distribution struct {
+	At      Pos
 	Kind    string // "HASH", "RANGE" or empty
 	Columns []Ident
 	Buckets int // 0: not given

@@ -137,7 +137,7 @@ func (p *parser) clause(c clauses) bool {
 const maxBuckets = 1<<31 - 1
 
 func (p *parser) distribution() *Distribution {
-	d := &Distribution{}
+	d := &Distribution{At: p.last.at}
 	if p.accept("BY") {
 		if p.at("HASH") || p.at("RANGE") {
 			d.Kind = p.advance().upper
