@@ -87,7 +87,7 @@ func extractCivil(unit string, m moment) (int64, bool) {
 	case "DOY":
 		return m.days - civil{c.year, 1, 1}.days() + 1, true
 	case "DECADE":
-		return int64(c.year / 10), true
+		return floorDiv(int64(c.year), 10), true
 	case "CENTURY":
 		return int64(floorDiv(int64(c.year)+99, 100)), true
 	case "MILLENNIUM":
@@ -253,7 +253,7 @@ func floorDay(unit string, days int64, later int) (int64, error) {
 	case "WEEK":
 		return days - floorMod(days+4, 7) + 7*int64(later), nil
 	case "DECADE":
-		return civil{c.year/10*10 + 10*later, 1, 1}.days(), nil
+		return civil{int(floorDiv(int64(c.year), 10))*10 + 10*later, 1, 1}.days(), nil
 	case "CENTURY":
 		return first(100), nil
 	case "MILLENNIUM":
