@@ -33,10 +33,20 @@ func ReadOptions(opts map[string]string) *OptionReader {
 
 // Fail records that the value of key is wrong; the first failure wins.
 func (r *OptionReader) Fail(key, format string, args ...any) {
-	if r.err == nil {
-		r.err = errkind.Errorf(errkind.Invalid, "option '%s' = '%s': %s", key, r.opts[key], fmt.Sprintf(format, args...))
+	if r.err != nil {
+		return
 	}
+	value := r.opts[key]
+	for _, s := range secretWords {
+		if strings.Contains(strings.ToLower(key), s) {
+			value = "***"
+		}
+	}
+	r.err = errkind.Errorf(errkind.Invalid, "option '%s' = '%s': %s", key, value, fmt.Sprintf(format, args...))
 }
+
+// secretWords mark options whose values never appear in errors.
+var secretWords = []string{"password", "secret", "jaas", "token", "credential"}
 
 // Has reports whether key is set.
 func (r *OptionReader) Has(key string) bool {
@@ -122,6 +132,9 @@ func (r *OptionReader) Prefix(prefix string) map[string]string {
 	}
 	return out
 }
+
+// Known reports whether key was asked for by its full name.
+func (r *OptionReader) Known(key string) bool { return r.known[key] }
 
 // Done returns the first failure, or names the first option nobody read.
 func (r *OptionReader) Done() error {

@@ -22,6 +22,7 @@ type Batch struct {
 	dropped []bool // one per row; nil while none is dropped
 	live    int
 	changes bool // some kind is not +I
+	part    bool // EndRow does nothing: columns are added to rows that have ended
 	dead    []connector.DeadLetter
 }
 
@@ -52,12 +53,38 @@ func (b *Batch) Mark() int { return len(b.kinds) }
 
 // EndRow closes a row of the kind.
 func (b *Batch) EndRow(kind int8) {
+	if b.part {
+		return
+	}
 	b.kinds = append(b.kinds, kind)
 	if b.dropped != nil {
 		b.dropped = append(b.dropped, false)
 	}
 	b.changes = b.changes || kind != connector.Insert
 	b.live++
+}
+
+// AddPart decodes msg with a decoder of other columns (a message's key) into the rows from
+// mark on, once for each. On an error the rows are taken back.
+func (b *Batch) AddPart(d Decoder, msg []byte, mark int, cols []int) error {
+	b.part = true
+	defer func() { b.part = false }()
+	for row := mark; row < b.Mark(); row++ {
+		if b.dropped != nil && b.dropped[row] {
+			continue // Fail made its columns level
+		}
+		err := d.Decode(msg, b)
+		for _, c := range cols {
+			if err == nil && b.cols[c].Len() != row+1 {
+				err = fmt.Errorf("expected one row, found %d", b.cols[c].Len()-row)
+			}
+		}
+		if err != nil {
+			b.Fail(mark)
+			return err
+		}
+	}
+	return nil
 }
 
 // Fail takes back every row from mark on, with the values of a row that was begun.
