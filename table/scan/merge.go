@@ -200,3 +200,8 @@ func (x *Scanner) Merger(ctx context.Context, files []manifest.Entry, fields []s
 	}
 	return lsm.NewMerger(inputs, sc, cfg)
 }
+
+// FileRun streams files one after the other as the given fields, as one lsm.Run. The caller releases it.
+func (x *Scanner) FileRun(ctx context.Context, files []manifest.Entry, fields []schema.Field) lsm.Run {
+	return &fileRun{ctx: ctx, x: x, files: files, fields: fields}
+}
