@@ -240,10 +240,16 @@ func compareText(c predicate.Compare) string {
 		if i > 0 {
 			s += ","
 		}
+		if i == maxValuesShown {
+			return s + fmt.Sprintf(" .. %d more", len(c.Values)-i)
+		}
 		s += fmt.Sprintf(" %v", v)
 	}
 	return s
 }
+
+// maxValuesShown bounds the values of an IN list in EXPLAIN.
+const maxValuesShown = 8
 
 func describeClock(n *ClockFilter) string {
 	s := "ClockFilter clock=wall"
