@@ -109,6 +109,20 @@ func absU64(a int64) uint64 {
 	return uint64(a)
 }
 
+// timesPow10 is n times 10^k, which fits 128 bits.
+func timesPow10(n decimal128.Num, k int) decimal128.Num {
+	for ; k > 0; k -= len(pow10) - 1 {
+		n = times(n, uint64(pow10[min(k, len(pow10)-1)]))
+	}
+	return n
+}
+
+// times is the low 128 bits of n * f. Two's complement needs no care for the sign.
+func times(n decimal128.Num, f uint64) decimal128.Num {
+	hi, lo := bits.Mul64(n.LowBits(), f)
+	return decimal128.New(int64(hi+uint64(n.HighBits())*f), lo)
+}
+
 // decimalForm is the precision and scale of an operand or result.
 type decimalForm struct{ precision, scale int }
 
@@ -121,7 +135,7 @@ func addDecimal(x decimal128.Num, fx decimalForm, y decimal128.Num, fy, ret deci
 	const safe = decimalPrecisionMax - 1
 	scale := max(fx.scale, fy.scale)
 	if scale == ret.scale && fx.precision+scale-fx.scale <= safe && fy.precision+scale-fy.scale <= safe {
-		sum := x.IncreaseScaleBy(int32(scale - fx.scale)).Add(y.IncreaseScaleBy(int32(scale - fy.scale)))
+		sum := timesPow10(x, scale-fx.scale).Add(timesPow10(y, scale-fy.scale))
 		return sum, sum.FitsInPrecision(int32(ret.precision))
 	}
 	a, b := x.BigInt(), y.BigInt()

@@ -171,8 +171,8 @@ func compileCall(e *Call) (node, error) {
 			return nil, err
 		}
 	}
-	if n := specialNode(e, args); n != nil {
-		return n, nil
+	if n, err := specialNode(e, args); n != nil || err != nil {
+		return n, err
 	}
 	p := &prep{fn: e.Fn, ret: e.T, args: make([]schema.Type, len(args)), lits: make([]*vec, len(args))}
 	constant := true

@@ -316,6 +316,35 @@ func TestCompileErrors(t *testing.T) {
 	}
 }
 
+// A binder may leave a NULL without a type where any type fits.
+func TestUntypedNull(t *testing.T) {
+	in := mixedBatch(t)
+	null := &Literal{T: schema.TNull}
+	a := &Column{Index: 0, Name: "a", T: schema.TInt}
+	f := &Column{Index: 6, Name: "f", T: schema.TBoolean}
+	for _, c := range []struct {
+		e    *Call
+		want string
+	}{
+		{&Call{Fn: "CASE", Args: []Expr{f, null, a}, T: schema.TInt}, "NULL NULL 0 NULL 7"},
+		{&Call{Fn: "CASE", Args: []Expr{null, a, f, a, null}, T: schema.TInt}, "1 NULL NULL -5 NULL"},
+		{&Call{Fn: "COALESCE", Args: []Expr{null, a}, T: schema.TInt}, "1 NULL 0 -5 7"},
+		{&Call{Fn: "AND", Args: []Expr{null, f}, T: schema.TBoolean}, "NULL FALSE NULL NULL FALSE"},
+		{&Call{Fn: "IF", Args: []Expr{null, null, a}, T: schema.TInt}, "1 NULL 0 -5 7"},
+	} {
+		got, err := Eval(c.e, in, nil)
+		if err != nil {
+			t.Errorf("%s: %v", c.e, err)
+			continue
+		}
+		for i, want := range strings.Split(c.want, " ") {
+			if text := valueText(t, got, c.e.T, i); text != want {
+				t.Errorf("%s row %d is %s, want %s", c.e, i, text, want)
+			}
+		}
+	}
+}
+
 func TestTextLimit(t *testing.T) {
 	b := newTextBuilder(2)
 	b.max = 10

@@ -10,19 +10,36 @@ import (
 )
 
 // specialNode makes the nodes of forms that evaluate only the arguments a row needs; nil for others.
-func specialNode(e *Call, args []node) node {
+func specialNode(e *Call, args []node) (node, error) {
+	want := func(int) schema.Type { return e.T }
+	var n node
 	switch e.Fn {
 	case "AND", "OR":
-		return &logicNode{args: args, stop: e.Fn == "OR"}
-	case "CASE":
-		return &caseNode{args: args, t: e.T}
-	case "IF":
-		return &caseNode{args: args, t: e.T}
+		n = &logicNode{args: args, stop: e.Fn == "OR"}
+	case "CASE", "IF":
+		n = &caseNode{args: args, t: e.T}
+		want = func(i int) schema.Type {
+			if isWhen(i, len(args)) {
+				return schema.TBoolean
+			}
+			return e.T
+		}
 	case "COALESCE", "IFNULL":
-		return &coalesceNode{args: args, t: e.T}
+		n = &coalesceNode{args: args, t: e.T}
 	default:
-		return nil
+		return nil, nil
 	}
+	// A NULL without a type takes the one of its place.
+	for i, a := range e.Args {
+		if a.Type().Kind == schema.Null && e.T.Kind != schema.Null {
+			v, err := nullConst(want(i))
+			if err != nil {
+				return nil, err
+			}
+			args[i] = constNode{v}
+		}
+	}
+	return n, nil
 }
 
 // logicNode is AND (stop = false) or OR (stop = true) in three-valued logic: an argument

@@ -87,16 +87,20 @@ func daysInMonth(year, month int) int {
 	}
 }
 
+// appendInt appends v with at least width digits.
 func appendInt(dst []byte, v, width int) []byte {
 	if v < 0 {
 		dst = append(dst, '-')
 		v = -v
 	}
-	s := strconv.Itoa(v)
-	for range width - len(s) {
+	digits := 1
+	for x := v; x >= 10; x /= 10 {
+		digits++
+	}
+	for range width - digits {
 		dst = append(dst, '0')
 	}
-	return append(dst, s...)
+	return strconv.AppendInt(dst, int64(v), 10)
 }
 
 func appendDate(dst []byte, days int64) []byte {

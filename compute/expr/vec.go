@@ -141,6 +141,9 @@ func vecOf(a arrow.Array, t schema.Type) (vec, error) {
 	case *array.Float64:
 		v.data = fixedData[float64](d, n)
 	case *array.Decimal128:
+		if scale := x.DataType().(*arrow.Decimal128Type).Scale; scale != int32(t.Scale) {
+			return vec{}, fmt.Errorf("evaluate: a column of type %s is held as Arrow %s", t, a.DataType())
+		}
 		v.data = fixedData[decimal128.Num](d, n)
 	case *array.String, *array.Binary:
 		v.data = textData(d, n)
