@@ -100,6 +100,12 @@ func merge(s *schema.Schema, files []manifest.Entry, opts schema.Options, mode M
 	if !ok {
 		return Task{}, false
 	}
+	if choice.Runs < len(runs) && removesRows(s, opts) && anyDeletes(runs[:choice.Runs]) {
+		// A removal folded with a later row gives a row that no longer removes: values
+		// of the levels below would show through it.
+		choice, _ = lsm.PickFull([]lsm.RunSize{{}, {Level: runs[len(runs)-1].Level}}, pickOptions(opts))
+		choice.Runs = len(runs)
+	}
 	var in []manifest.Entry
 	for _, r := range runs[:choice.Runs] {
 		in = append(in, r.Files...)
@@ -108,6 +114,22 @@ func merge(s *schema.Schema, files []manifest.Entry, opts schema.Options, mode M
 	t.Output, t.Reason = choice.Output, choice.Reason
 	t.DropDeletes = choice.Output >= runs[len(runs)-1].Level
 	return t, true
+}
+
+// removesRows reports tables whose deletions remove values that later rows do not bring.
+func removesRows(s *schema.Schema, opts schema.Options) bool {
+	return opts.MergeEngine == "partial-update" && s.Options["partial-update.remove-record-on-delete"] == "true"
+}
+
+func anyDeletes(runs []scan.Run) bool {
+	for _, r := range runs {
+		for i := range r.Files {
+			if n := r.Files[i].File.DeleteRowCount; n == nil || *n > 0 {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func choose(runs []scan.Run, opts schema.Options, mode Mode) (lsm.Choice, bool) {
@@ -122,8 +144,12 @@ func choose(runs []scan.Run, opts schema.Options, mode Mode) (lsm.Choice, bool) 
 	if mode == Full {
 		pick = lsm.PickFull
 	}
-	return pick(sizes, lsm.PickOptions{RunTrigger: opts.SortedRunTrigger, NumLevels: opts.NumLevels,
-		SizeAmpPercent: opts.SizeAmplification, SizeRatioPercent: opts.SizeRatio})
+	return pick(sizes, pickOptions(opts))
+}
+
+func pickOptions(opts schema.Options) lsm.PickOptions {
+	return lsm.PickOptions{RunTrigger: opts.SortedRunTrigger, NumLevels: opts.NumLevels,
+		SizeAmpPercent: opts.SizeAmplification, SizeRatioPercent: opts.SizeRatio}
 }
 
 // joins packs small files of a bucket of an append table, neighbours only, so
