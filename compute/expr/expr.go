@@ -1,9 +1,3 @@
-// Package expr is the typed expression tree of bound SQL, the one table of
-// built-in functions, and their vectorised evaluation over Arrow batches.
-//
-// The binder makes trees, the stream engine and UDFs evaluate them here, and the
-// DuckDB printer prints the ones proved to mean the same there. Flink's documented
-// behaviour is the meaning everywhere (docs/semantics.md).
 package expr
 
 import (
