@@ -85,7 +85,8 @@ func (l *Log) After(ctx context.Context, snaps *snapshot.Manager, path string, a
 			if lerr != nil {
 				return nil, lerr
 			}
-			return nil, err // below the newest, yet gone: it has expired
+			// Below the newest: it came between the two looks, or it has expired.
+			s, err = snaps.Get(ctx, id)
 		}
 		if err != nil {
 			return nil, err

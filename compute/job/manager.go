@@ -77,6 +77,7 @@ type Manager struct {
 	frontier *epoch.Frontier
 	pins     *pins
 	pushes   *pushes
+	upkeep   *maintenance
 
 	ctx    context.Context // of everything the manager started; ends at once
 	cancel context.CancelFunc
@@ -117,6 +118,7 @@ func Open(ctx context.Context, opts Options) (*Manager, error) {
 	m.ctx, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	m.pins = newPins(opts.Store, opts.Logger)
 	m.pushes = newPushes(m)
+	m.upkeep = newMaintenance(m)
 	m.mu.runners, m.mu.ended, m.mu.plans = map[string]*runner{}, map[string]Status{}, map[string]*plan.Sink{}
 	return m, nil
 }
@@ -150,11 +152,13 @@ func (m *Manager) Start(ctx context.Context) error {
 			return fmt.Errorf("start job %s: %w", rec.Name, err)
 		}
 	}
-	m.wg.Add(1)
-	go func() {
-		defer m.wg.Done()
-		m.tick(m.ctx)
-	}()
+	for _, run := range []func(context.Context){m.tick, m.upkeep.run} {
+		m.wg.Add(1)
+		go func() {
+			defer m.wg.Done()
+			run(m.ctx)
+		}()
+	}
 	return nil
 }
 

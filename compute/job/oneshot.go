@@ -203,6 +203,7 @@ func (w *oneShotWriter) commit(ctx context.Context, writer epoch.Writer, e int64
 	at := Pushed{Epoch: e, Rows: w.rows}
 	if res.Snapshot != nil {
 		at.Snapshot = int64(res.Snapshot.ID)
+		w.m.upkeep.committed(w.path)
 	}
 	return at, nil
 }

@@ -276,6 +276,10 @@ func (r *runner) commit(ctx context.Context, iv epoch.Interval) error {
 	if err := r.m.frontier.Gate(ctx, r.writer, iv.From); err != nil {
 		return err
 	}
+	err := r.m.upkeep.breathe(ctx, r.sink.Table.Path, func() { r.logs.add("info", "waiting for the compaction of %s", r.rec.Sink) })
+	if err != nil {
+		return err
+	}
 	for _, s := range []*sideTable{r.dead, r.late} {
 		if err := s.commit(ctx, iv); err != nil {
 			return err
@@ -287,6 +291,9 @@ func (r *runner) commit(ctx context.Context, iv epoch.Interval) error {
 	}
 	r.held, r.done = iv.To, max(r.done, iv.To)
 	r.committed(iv, c)
+	if c.snapshot != 0 {
+		r.m.upkeep.committed(r.sink.Table.Path)
+	}
 	r.m.frontier.Done(r.writer, iv, c.snapshot != 0)
 	if r.dirty && r.m.now().Sub(r.lastCkpt) >= r.m.opts.CheckpointEvery {
 		return r.checkpoint(ctx, false)

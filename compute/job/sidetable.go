@@ -2,7 +2,6 @@ package job
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/weir-lake/weir/compute/stream"
 	"github.com/weir-lake/weir/storage/objstore"
 	"github.com/weir-lake/weir/table/commit"
+	"github.com/weir-lake/weir/table/rowjson"
 	"github.com/weir-lake/weir/table/schema"
 	"github.com/weir-lake/weir/table/snapshot"
 	"github.com/weir-lake/weir/table/write"
@@ -188,18 +188,18 @@ func (r *runner) addLate(e int64, l stream.LateRows) error {
 
 // jsonLines are late rows as JSON objects.
 func jsonLines(l stream.LateRows) ([]string, error) {
+	fields := make([]schema.Field, len(l.Columns))
+	for i, c := range l.Columns {
+		fields[i] = schema.Field{Name: c.Name, Type: c.Type}
+	}
+	enc, err := rowjson.NewEncoder(fields, rowjson.EncodeOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("keep late rows: %w", err)
+	}
 	rows := l.Delta.Rows
 	out := make([]string, rows.NumRows())
 	for i := range out {
-		row := make(map[string]any, len(l.Columns))
-		for c, col := range l.Columns {
-			row[col.Name] = rows.Column(c).GetOneForMarshal(i)
-		}
-		text, err := json.Marshal(row)
-		if err != nil {
-			return nil, fmt.Errorf("keep late row: %w", err)
-		}
-		out[i] = string(text)
+		out[i] = string(enc.AppendRow(nil, rows, i))
 	}
 	return out, nil
 }

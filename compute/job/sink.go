@@ -87,7 +87,7 @@ func (m *Manager) openSink(ctx context.Context, r *runner) (sink, error) {
 	t := r.sink.Table
 	name := t.Connector()
 	if name == "" {
-		return m.openPaimonSink(ctx, r)
+		return m.openTableSink(ctx, r)
 	}
 	f, ok := m.opts.Connectors[name]
 	if !ok || f.OpenSink == nil {

@@ -47,7 +47,7 @@ type tableSink struct {
 // jobTag protects a job's last snapshot.
 func jobTag(id string) string { return "weir-job-" + id }
 
-func (m *Manager) openPaimonSink(ctx context.Context, r *runner) (*tableSink, error) {
+func (m *Manager) openTableSink(ctx context.Context, r *runner) (sink, error) {
 	t := r.sink.Table
 	s := &tableSink{r: r, path: t.Path, store: objstore.Sub(m.opts.Store, t.Path)}
 	s.snaps = snapshot.NewManager(s.store, "")

@@ -30,21 +30,28 @@ type service struct {
 
 func start(t *testing.T, store objstore.Store) *service {
 	t.Helper()
-	cat, err := catalog.Open(t.Context(), store, catalog.Options{})
+	s, err := tryStart(t, store)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return s
+}
+
+func tryStart(t *testing.T, store objstore.Store) (*service, error) {
+	t.Helper()
+	cat, err := catalog.Open(t.Context(), store, catalog.Options{})
+	if err != nil {
+		return nil, err
 	}
 	reg := connector.Registry{"datagen": datagen.Factory()}
 	svc := &session.Services{Catalog: cat, Connectors: reg, Now: time.Now}
-	m, err := job.Open(t.Context(), job.Options{Store: store, Catalog: cat, Planner: svc, Connectors: reg, Interval: 20 * time.Millisecond})
+	m, err := job.Open(t.Context(), job.Options{Store: store, Catalog: cat, Planner: svc, Connectors: reg,
+		Interval: 20 * time.Millisecond, CheckpointEvery: 50 * time.Millisecond})
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	svc.Jobs = m
-	if err := m.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return &service{store, svc, m}
+	return &service{store, svc, m}, m.Start(t.Context())
 }
 
 func (s *service) stop(t *testing.T) {
@@ -149,10 +156,11 @@ func (s *service) rows(t *testing.T, name string) []string {
 }
 
 const script = `
+SET 'weir.freshness' = '20ms';
 CREATE TABLE gen (id BIGINT, grp INT) WITH ('connector'='datagen', 'number-of-rows'='5000',
   'fields.id.kind'='sequence', 'fields.id.start'='1', 'fields.id.end'='5000', 'fields.grp.min'='0', 'fields.grp.max'='4');
 CREATE TABLE events (id BIGINT, grp INT);
-CREATE MATERIALIZED TABLE per_group FRESHNESS = INTERVAL '0.02' SECOND AS SELECT grp, COUNT(*) AS n, SUM(id) AS total FROM events GROUP BY grp;
+CREATE MATERIALIZED TABLE per_group AS SELECT grp, COUNT(*) AS n, SUM(id) AS total FROM events GROUP BY grp;
 CREATE MATERIALIZED TABLE overall (PRIMARY KEY (k) NOT ENFORCED) AS SELECT 1 AS k, SUM(n) AS n, SUM(total) AS total FROM per_group;
 SET 'execution.runtime-mode' = 'streaming';
 SET 'execution.epoch.max-rows' = '700';
