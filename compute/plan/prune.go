@@ -125,7 +125,7 @@ func pruneValues(n *Values, need map[int]bool) (Node, places) {
 	c := &Values{Rows: make([][]expr.Expr, len(n.Rows))}
 	at := places{}
 	for i, col := range n.Cols {
-		if !need[i] {
+		if !need[i] && (len(need) > 0 || i > 0) {
 			continue
 		}
 		at[i] = len(c.Cols)
@@ -153,6 +153,9 @@ func pruneProject(n *Project, need map[int]bool) (Node, places) {
 		UsedColumns(n.Exprs[i], below)
 	}
 	in, at := prune(n.Input, below)
+	if len(need) == 0 {
+		return in, places{} // rows without columns: the input's own serve as well
+	}
 	c := &Project{Input: in}
 	out := places{}
 	for i, e := range n.Exprs {
