@@ -284,6 +284,18 @@ func (l *Log) ClockAt(epoch int64) (time.Time, int64) {
 	return time.UnixMilli(rs[i-1].ClockMs).UTC(), rs[i-1].Seed
 }
 
+// DecidedAfter is the recorded clock of the oldest record above the epoch; false when there is none.
+func (l *Log) DecidedAfter(epoch int64) (time.Time, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	rs := l.mu.state.Records
+	i := sort.Search(len(rs), func(i int) bool { return rs[i].Epoch > epoch })
+	if i == len(rs) {
+		return time.Time{}, false
+	}
+	return time.UnixMilli(rs[i].ClockMs), true
+}
+
 // CheckTerm reads whether a newer term exists. The commit path calls it before each attempt.
 func (l *Log) CheckTerm(ctx context.Context) error {
 	l.mu.Lock()
