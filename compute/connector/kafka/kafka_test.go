@@ -219,7 +219,7 @@ func TestStartupModes(t *testing.T) {
 	b := start(t)
 	topic := b.topic(t, "modes", 1)
 	b.produce(t, topic, 0, messages(0, 5)...)
-	r := &kgo.Record{Topic: topic, Value: []byte(`{"id":5}`), Timestamp: time.UnixMilli(1_800_000_000_000)}
+	r := &kgo.Record{Topic: topic, Value: []byte(`{"id":5}`), Timestamp: time.UnixMilli(1_760_000_000_000)}
 	if err := b.client.ProduceSync(t.Context(), r).FirstErr(); err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -185,8 +186,35 @@ func (c *cluster) offsets(ctx context.Context, parts []partition, at int64) (map
 	return out, nil
 }
 
+// retryEvery is the pause before a coordinator that is just starting is asked again.
+const retryEvery = 100 * time.Millisecond
+
+// patiently repeats ask while the group's coordinator is starting or moving, for retryTimeout.
+func patiently(ctx context.Context, ask func() error) error {
+	for waited := time.Duration(0); ; waited += retryEvery {
+		err := ask()
+		starting := errors.Is(err, kerr.CoordinatorNotAvailable) || errors.Is(err, kerr.CoordinatorLoadInProgress) || errors.Is(err, kerr.NotCoordinator)
+		if !starting || waited >= retryTimeout {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(retryEvery):
+		}
+	}
+}
+
 // groupOffsets are the committed offsets of the group; -1 where there is none.
-func (c *cluster) groupOffsets(ctx context.Context, parts []partition) (map[partition]int64, error) {
+func (c *cluster) groupOffsets(ctx context.Context, parts []partition) (out map[partition]int64, err error) {
+	err = patiently(ctx, func() error {
+		out, err = c.askGroup(ctx, parts)
+		return err
+	})
+	return out, err
+}
+
+func (c *cluster) askGroup(ctx context.Context, parts []partition) (map[partition]int64, error) {
 	out := make(map[partition]int64, len(parts))
 	byTopic := map[string][]int32{}
 	for _, p := range parts {

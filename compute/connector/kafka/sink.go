@@ -61,7 +61,7 @@ func openSink(ctx context.Context, c connector.Context) (*sink, error) {
 	if err := s.encoders(); err != nil {
 		return nil, err
 	}
-	opts := []kgo.Opt{kgo.DefaultProduceTopic(o.topics[0]), kgo.RecordDeliveryTimeout(transactionTimeout)}
+	opts := []kgo.Opt{kgo.DefaultProduceTopic(o.topics[0]), kgo.AllowAutoTopicCreation(), kgo.RecordDeliveryTimeout(transactionTimeout)}
 	if o.exactly {
 		opts = append(opts, kgo.TransactionalID(o.txPrefix+"-"+c.JobID), kgo.TransactionTimeout(transactionTimeout))
 	}

@@ -299,6 +299,10 @@ func (s *source) Commit(ctx context.Context, upTo connector.Offsets) error {
 		rp.Partition, rp.Offset = p.number, pos.offset
 		req.Topics[i].Partitions = append(req.Topics[i].Partitions, rp)
 	}
+	return patiently(ctx, func() error { return s.commit(ctx, req) })
+}
+
+func (s *source) commit(ctx context.Context, req *kmsg.OffsetCommitRequest) error {
 	resp, err := req.RequestWith(ctx, s.cluster.client)
 	if err != nil {
 		return wrap("commit offsets of group "+req.Group, err)

@@ -5,4 +5,4 @@ SELECT strftime(scheduled, '%Y-%m-%d') AS dt, date_trunc('hour', scheduled) AS w
        count(CASE WHEN arr_delay > 15 THEN 1 END) AS late
 FROM known
 GROUP BY ALL
-ORDER BY ALL
+ORDER BY ALL;

@@ -6,4 +6,4 @@ SELECT d::VARCHAR AS dt, rank() OVER day AS place, origin, dest, flights, minute
 FROM lost
 WINDOW day AS (PARTITION BY d ORDER BY minutes_late DESC, origin, dest)
 QUALIFY rank() OVER day < 11
-ORDER BY ALL
+ORDER BY ALL;
