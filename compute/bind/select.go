@@ -1,7 +1,9 @@
 package bind
 
 import (
+	"errors"
 	"strconv"
+	"strings"
 
 	"github.com/weir-lake/weir/compute/expr"
 	"github.com/weir-lake/weir/compute/plan"
@@ -36,16 +38,16 @@ func (b *binder) selectBlock(s *sql.Select, o order, at place) (plan.Node, error
 	if s.Where != nil {
 		sb.in.clause = "WHERE"
 		if err := sb.in.filter(s.Where, "the WHERE condition"); err != nil {
-			return nil, err
+			return nil, sb.aliasHint(err, "WHERE")
 		}
 	}
 	if err := sb.group(); err != nil {
-		return nil, err
+		return nil, sb.aliasHint(err, "GROUP BY")
 	}
 	if s.Having != nil {
 		sb.out.clause = "HAVING"
 		if err := sb.out.filter(s.Having, "the HAVING condition"); err != nil {
-			return nil, err
+			return nil, sb.aliasHint(err, "HAVING")
 		}
 	}
 	if err := sb.overs(); err != nil {
@@ -58,6 +60,22 @@ func (b *binder) selectBlock(s *sql.Select, o order, at place) (plan.Node, error
 		}
 	}
 	return sb.project()
+}
+
+// aliasHint tells, where an unknown name is an alias of the select list, that Flink knows
+// aliases in ORDER BY only.
+func (sb *selectBinder) aliasHint(err error, clause string) error {
+	var e *sql.Error
+	if !errors.As(err, &e) || !errors.Is(err, ErrName) || e.At.Offset >= len(sb.b.text) {
+		return err
+	}
+	at := strings.TrimPrefix(sb.b.text[e.At.Offset:], "`")
+	for _, it := range sb.s.Items {
+		if it.Alias != nil && strings.HasPrefix(at, it.Alias.Text) && it.Alias.At != e.At {
+			e.Hint = clause + " cannot use the alias '" + it.Alias.Text + "' of the select list: repeat its expression or use a subquery"
+		}
+	}
+	return err
 }
 
 // outputs are the expressions that are evaluated after grouping.
