@@ -57,6 +57,14 @@ type task struct {
 	sources []int // of all scans below
 	out     []Delta
 	stats   Stats
+	tap     func(Tapped)
+}
+
+// Tapped is what an operator gave in one epoch. It is valid during the call.
+type Tapped struct {
+	Epoch   Epoch
+	Columns []plan.Column
+	Changes []Delta
 }
 
 // Stats are an operator's counters since the dataflow was compiled or restored.
@@ -206,6 +214,9 @@ func (d *Dataflow) run(ctx context.Context, ep Epoch, t *task) error {
 	t.out = out
 	t.stats.RowsIn += rows
 	t.stats.RowsOut += countRows(out)
+	if t.tap != nil && len(out) > 0 {
+		t.tap(Tapped{ep, t.node.Columns(), out})
+	}
 	for _, input := range t.inputs {
 		releaseAll(input.out)
 		input.out = nil
@@ -237,6 +248,16 @@ func (d *Dataflow) allocator() memory.Allocator {
 		return memory.DefaultAllocator
 	}
 	return d.opts.Allocator
+}
+
+// Tap calls fn with what the operator at a position of Stats gives in every epoch in which
+// it gives something; a nil fn ends it.
+func (d *Dataflow) Tap(op int, fn func(Tapped)) error {
+	if op < 0 || op >= len(d.tasks) {
+		return errkind.Errorf(errkind.NotFound, "there is no operator %d: the dataflow has operators 0 to %d", op, len(d.tasks)-1)
+	}
+	d.tasks[op].tap = fn
+	return nil
 }
 
 // Late returns the rows of the last step that came after their window was closed. They are

@@ -16,6 +16,8 @@ import (
 type generator struct {
 	t     *rapid.T
 	scans []*plan.Scan
+
+	noEmptySet bool
 }
 
 func (g *generator) pick(n int, what string) int { return rapid.IntRange(0, n-1).Draw(g.t, what) }
@@ -120,8 +122,12 @@ func (g *generator) aggregate(in plan.Node) plan.Node {
 		a.GroupBy = append(a.GroupBy, g.anyColumn(in))
 		a.Names = append(a.Names, fmt.Sprintf("g%d", i))
 	}
-	if len(a.GroupBy) > 0 && g.flip("sets") {
-		a.Sets = [][]int{{}, {0}}
+	same := len(a.GroupBy) == 2 && a.GroupBy[0].String() == a.GroupBy[1].String() // SQL sets name a column once
+	if len(a.GroupBy) > 0 && !same && g.flip("sets") {
+		a.Sets = [][]int{{0}}
+		if !g.noEmptySet {
+			a.Sets = append(a.Sets, []int{})
+		}
 		if len(a.GroupBy) > 1 {
 			a.Sets = append(a.Sets, []int{1}, []int{0, 1})
 		}

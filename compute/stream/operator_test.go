@@ -363,3 +363,33 @@ func TestMemoryIsGivenBack(t *testing.T) {
 		})
 	}
 }
+
+func TestTapSeesWhatAnOperatorGives(t *testing.T) {
+	in := scanOf("t", bigint("k"))
+	root := &plan.Filter{Input: in, Pred: callOf("<", schema.TBoolean, colRef(in, 0), intLit(2))}
+	d := mustCompile(t, root, Options{})
+	var seen []string
+	for op := range d.Stats() {
+		if err := d.Tap(op, func(tapped Tapped) {
+			seen = append(seen, fmt.Sprintf("%d@%d %s", op, tapped.Epoch.ID, printChanges(fromDelta(tapped.Changes[0]))))
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	step := func(id int64, rows ...change) {
+		stepAll(t, d, Epoch{ID: id}, map[int][]Delta{0: {toDelta(t, in.Columns(), rows)}})
+	}
+	step(1, ins(int64(1)))
+	step(2, ins(int64(5)))
+	if err := d.Tap(0, nil); err != nil {
+		t.Fatal(err)
+	}
+	step(3, ins(int64(0)))
+	want := "0@1 +1 [1]; 1@1 +1 [1]; 0@2 +1 [5]; 1@3 +1 [0]"
+	if got := strings.Join(seen, "; "); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if err := d.Tap(9, nil); !errkind.Is(err, errkind.NotFound) {
+		t.Errorf("operator 9: got %v, want an error of kind not_found", err)
+	}
+}
