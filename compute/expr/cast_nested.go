@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -46,6 +47,11 @@ func castChild(c *call, k kernel, child arrow.Array, from, to schema.Type, live 
 	sub := &call{env: c.env, n: n, args: []vec{v}, live: liveRows(live, []vec{v}, n), try: c.try}
 	out, err := k(sub)
 	if err != nil {
+		// Its row is an element's, not one of the batch.
+		var re *rowError
+		if errors.As(err, &re) {
+			err = re.err
+		}
 		return nil, err
 	}
 	if from.Kind == schema.Null {

@@ -316,6 +316,19 @@ func TestCompileErrors(t *testing.T) {
 	}
 }
 
+func TestFailedRow(t *testing.T) {
+	in := mixedBatch(t)
+	for text, want := range map[string]int{
+		"1 / $a": 2, "CAST($s AS INT)": 0, "CASE(IS_NULL($a), CAST($s AS INT), 0)": 1, "ITEM(MAP($b, 1), 5)": 2, "$m / $a": 2, "1 / 0": -1, "CAST(ARRAY($s) AS ARRAY<INT>)": -1,
+	} {
+		_, err := Eval(mustParse(t, text, mixedFields), in, nil)
+		row, ok := FailedRow(err)
+		if err == nil || ok != (want >= 0) || ok && row != want {
+			t.Errorf("%s failed in row %d (%v): %v, want %d", text, row, ok, err, want)
+		}
+	}
+}
+
 // A binder may leave a NULL without a type where any type fits.
 func TestUntypedNull(t *testing.T) {
 	in := mixedBatch(t)

@@ -145,7 +145,7 @@ func divInteger[T integer](c *call, rem bool) (vec, error) {
 		d := y.at(i)
 		switch {
 		case d == 0:
-			return vec{}, errDivideByZero
+			return vec{}, c.failed(i, errDivideByZero)
 		case rem:
 			out[i] = x.at(i) % d
 		default:

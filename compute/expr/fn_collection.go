@@ -58,7 +58,7 @@ func buildNested(c *call, t schema.Type, f func(b array.Builder, i int) error) (
 		if !c.isLive(i) {
 			b.AppendNull()
 		} else if err := f(b, i); err != nil {
-			return vec{}, err
+			return vec{}, c.failed(i, err)
 		}
 	}
 	return vecOf(b.NewArray(), t)
@@ -147,7 +147,7 @@ func pickChild(c *call, child arrow.Array, t schema.Type, at func(i int) (int, e
 		rows[i] = -1
 		if c.isLive(i) {
 			if rows[i], err = at(i); err != nil {
-				return vec{}, err
+				return vec{}, c.failed(i, err)
 			}
 		}
 	}

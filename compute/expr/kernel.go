@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -45,7 +46,7 @@ func mapFixed[T fixed](c *call, f func(i int) (v T, ok bool, err error)) (vec, e
 		v, ok, err := f(i)
 		if err != nil {
 			if !c.try {
-				return vec{}, err
+				return vec{}, c.failed(i, err)
 			}
 			ok = false
 		}
@@ -81,7 +82,7 @@ func mapText(c *call, f func(dst []byte, i int) (out []byte, ok bool, err error)
 			buf, ok, err := f(b.buf, i)
 			if err != nil {
 				if !c.try {
-					return vec{}, err
+					return vec{}, c.failed(i, err)
 				}
 				buf, ok = b.buf, false
 			}
@@ -106,6 +107,33 @@ func copyValid(live []bool, n int) []bool {
 		return repeat(true, n)
 	}
 	return append([]bool(nil), live...)
+}
+
+// rowError says which row of the batch made a function fail.
+type rowError struct {
+	row int
+	err error
+}
+
+func (e *rowError) Error() string { return e.err.Error() }
+func (e *rowError) Unwrap() error { return e.err }
+
+// failed notes the row of an error, unless the arguments are constants: then it is every row's.
+func (c *call) failed(i int, err error) error {
+	if allConst(c.args) {
+		return err
+	}
+	return &rowError{row: i, err: err}
+}
+
+// FailedRow returns the row of the batch, counted from 0, that made an evaluation fail. ok is
+// false if the error is not one row's.
+func FailedRow(err error) (row int, ok bool) {
+	var re *rowError
+	if errors.As(err, &re) {
+		return re.row, true
+	}
+	return 0, false
 }
 
 // run is the prepFunc of a kernel that needs no preparation.
