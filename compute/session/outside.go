@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -13,6 +14,9 @@ import (
 
 // batchRows is how many rows a bounded read asks a source for at once.
 const batchRows = 100_000
+
+// errChanges: rows that replace others cannot be read as a plain list of rows.
+var errChanges = errkind.New(errkind.Invalid, "its rows are changes of rows, which a batch query cannot fold; SET 'execution.runtime-mode' = 'streaming'")
 
 // ReadOutside reads a table that is not of the warehouse: a computed one, or one behind a connector up to its
 // present end. Batches have all columns that are not computed, in order, and are valid during the call only.
@@ -47,6 +51,9 @@ func (svc *Services) ReadOutside(ctx context.Context, t *plan.Table, fn func(arr
 		err = src.Read(ctx, at, to, func(c connector.Chunk) error {
 			if len(c.Dead) > 0 {
 				return errkind.Errorf(errkind.Invalid, "%s position %s: %s", c.Dead[0].Split, c.Dead[0].Position, c.Dead[0].Reason)
+			}
+			if slices.ContainsFunc(c.Kinds, func(k int8) bool { return k != connector.Insert }) {
+				return errChanges
 			}
 			if c.Rows == nil || c.Rows.NumRows() == 0 {
 				return nil
