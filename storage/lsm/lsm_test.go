@@ -206,7 +206,7 @@ func fold(g []row, cfg Config) (res row, ok bool) {
 				continue
 			}
 			if r.kind == Delete {
-				res, ok = row{k1: r.k1, k2: r.k2, seq: r.seq, kind: Delete}, true
+				res, ok = r, true
 				continue
 			}
 			if ok {

@@ -138,17 +138,12 @@ func (p *partialUpdate) merge(group []Ref, kinds *kindReader) (Ref, []Ref, bool,
 }
 
 // take writes the row's values over the result. After reset every column is the
-// row's own: a removed row keeps no value but its key and not-null columns.
+// row's own: a removal leaves the values it came with, as in Java, and a row that
+// follows it may leave some of them standing.
 func (p *partialUpdate) take(r Ref, kinds *kindReader, reset bool) {
 	rec := kinds.batches[r.Batch]
-	removed := kinds.of(r) == Delete
 	for i := range p.cells {
-		switch {
-		case p.fixed[i]:
-			p.cells[i] = r
-		case reset && removed && rec.Schema().Field(i).Nullable:
-			p.cells[i] = NullRef
-		case reset || rec.Column(i).IsValid(int(r.Row)):
+		if p.fixed[i] || reset || rec.Column(i).IsValid(int(r.Row)) {
 			p.cells[i] = r
 		}
 	}

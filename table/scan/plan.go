@@ -111,8 +111,23 @@ func (x *Scanner) Plan(ctx context.Context, s *snapshot.Snapshot, req Request) (
 	if err != nil {
 		return nil, fmt.Errorf("plan snapshot %d of %s: %w", s.ID, x.store.URI(""), err)
 	}
+	if x.hidesLevel0() {
+		entries = slices.DeleteFunc(slices.Clone(entries), func(e manifest.Entry) bool { return e.File.Level == 0 })
+	}
 	p.Splits = x.splits(entries, pruner)
 	return p, nil
+}
+
+// hidesLevel0 reports tables whose rows show only once compacted, as Java reads them.
+func (x *Scanner) hidesLevel0() bool {
+	switch {
+	case !x.schema.HasPrimaryKey():
+		return false
+	case x.opts.DeletionVectors:
+		return x.schema.Options["deletion-vectors.merge-on-read"] != "true"
+	default:
+		return x.opts.MergeEngine == "first-row"
+	}
 }
 
 // splits groups live files by partition and bucket.
