@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -28,6 +31,9 @@ type Options struct {
 	// User is the commit user of this handle's own commits; "" is a new UUID.
 	// Jobs, which must find their commits again, pass the one they were made with.
 	User string
+	// Overrides are laid over the table's options when it is read, as Paimon's
+	// dynamic options are; writes follow the stored ones.
+	Overrides map[string]string
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
 }
@@ -138,9 +144,23 @@ func (t *Table) Snapshot(ctx context.Context, ref snapshot.Ref) (*snapshot.Snaps
 // named by the caller, the handle's for the newest.
 func (t *Table) SchemaAt(ctx context.Context, ref snapshot.Ref, s *snapshot.Snapshot) (*schema.Schema, error) {
 	if s == nil || ref == (snapshot.Ref{}) {
-		return t.Schema(), nil
+		return t.overlaid(t.Schema()), nil
 	}
-	return t.schemas.Get(ctx, schema.ID(s.SchemaID))
+	sc, err := t.schemas.Get(ctx, schema.ID(s.SchemaID))
+	if err != nil {
+		return nil, err
+	}
+	return t.overlaid(sc), nil
+}
+
+// overlaid is the schema with the handle's overrides.
+func (t *Table) overlaid(s *schema.Schema) *schema.Schema {
+	if len(t.opts.Overrides) == 0 {
+		return s
+	}
+	c := s.Clone()
+	maps.Copy(c.Options, t.opts.Overrides)
+	return c
 }
 
 // Scan plans a read of a version. Time travel gives the version's own columns.
@@ -180,7 +200,7 @@ func (t *Table) Changes(ctx context.Context, after, upTo snapshot.ID, columns []
 			return err
 		}
 	}
-	x, err := scan.New(t.store, t.Schema(), t.manifests)
+	x, err := scan.New(t.store, t.overlaid(t.Schema()), t.manifests)
 	if err != nil {
 		return err
 	}
@@ -204,6 +224,58 @@ func (t *Table) Changes(ctx context.Context, after, upTo snapshot.ID, columns []
 		prev = s
 	}
 	return nil
+}
+
+// StoredChanges streams the changelog that other engines read, from snapshot
+// from (0: the oldest there is) to the newest, changelogs kept of expired
+// snapshots included. See scan.StoredChanges for how it differs from Changes.
+func (t *Table) StoredChanges(ctx context.Context, from snapshot.ID, columns []string, fn func(Change) error) error {
+	x, err := scan.New(t.store, t.overlaid(t.Schema()), t.manifests)
+	if err != nil {
+		return err
+	}
+	versions, err := t.history(ctx)
+	if err != nil {
+		return err
+	}
+	if from > 0 && (len(versions) == 0 || from < versions[0].ID) {
+		return fmt.Errorf("changelog from snapshot %d of %s: %w: the oldest that is kept is %s", from, t.path, snapshot.ErrNotFound, oldest(versions))
+	}
+	for _, s := range versions {
+		if s.ID < from {
+			continue
+		}
+		err := x.StoredChanges(ctx, s, columns, func(rows arrow.RecordBatch, kinds []int8) error {
+			return fn(Change{s, rows, kinds})
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// history is every version whose changes may be there, ascending.
+func (t *Table) history(ctx context.Context) ([]*snapshot.Snapshot, error) {
+	kept, err := t.snaps.Changelogs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all, err := t.snaps.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(all) > 0 {
+		kept = slices.DeleteFunc(kept, func(s *snapshot.Snapshot) bool { return s.ID >= all[0].ID })
+	}
+	return append(kept, all...), nil
+}
+
+func oldest(versions []*snapshot.Snapshot) string {
+	if len(versions) == 0 {
+		return "none"
+	}
+	return strconv.FormatInt(int64(versions[0].ID), 10)
 }
 
 // NewWriter makes a writer of the handle's schema. Its messages go to Commit.

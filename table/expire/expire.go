@@ -19,6 +19,8 @@ type Options struct {
 	Policy *snapshot.Policy
 	// Pins asks for the oldest snapshots that running readers need; nil: none.
 	Pins func(ctx context.Context) ([]snapshot.ID, error)
+	// DryRun counts what would go and deletes nothing.
+	DryRun bool
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
 }
@@ -27,6 +29,7 @@ type Options struct {
 // the middle it can simply be run again.
 func (x *Expirer) Run(ctx context.Context, opts Options) (Done, error) {
 	var done Done
+	x = &Expirer{store: x.store, snaps: x.snaps, schemas: x.schemas, manifests: x.manifests, dry: opts.DryRun}
 	s, err := x.schemas.Latest(ctx)
 	if err != nil {
 		return done, err
@@ -38,8 +41,10 @@ func (x *Expirer) Run(ctx context.Context, opts Options) (Done, error) {
 	d := snapshot.Decide(facts, policy)
 	done.HeldBy = d.HeldBy
 	for _, id := range d.Consumers {
-		if err := x.snaps.DeleteConsumer(ctx, id); err != nil {
-			return done, err
+		if !x.dry {
+			if err := x.snaps.DeleteConsumer(ctx, id); err != nil {
+				return done, err
+			}
 		}
 		done.Consumers = append(done.Consumers, id)
 	}
@@ -136,6 +141,10 @@ func (x *Expirer) expireSnapshots(ctx context.Context, s *schema.Schema, all []*
 		return err
 	}
 	for _, v := range old {
+		done.Snapshots = append(done.Snapshots, v.ID)
+		if x.dry {
+			continue
+		}
 		if p.KeepChangelogs {
 			if err := x.keepChangelog(ctx, v); err != nil {
 				return err
@@ -144,7 +153,9 @@ func (x *Expirer) expireSnapshots(ctx context.Context, s *schema.Schema, all []*
 		if err := x.snaps.Delete(ctx, v.ID); err != nil {
 			return err
 		}
-		done.Snapshots = append(done.Snapshots, v.ID)
+	}
+	if x.dry {
+		return nil
 	}
 	return x.snaps.PutEarliestHint(ctx, first.ID)
 }
@@ -234,8 +245,10 @@ func (x *Expirer) expireChangelogs(ctx context.Context, s *schema.Schema, all []
 		if err := x.removeBoth(ctx, data, meta, done); err != nil {
 			return err
 		}
-		if err := x.store.Delete(ctx, x.snaps.ChangelogKey(v.ID)); err != nil {
-			return fmt.Errorf("delete changelog %d: %w", v.ID, err)
+		if !x.dry {
+			if err := x.store.Delete(ctx, x.snaps.ChangelogKey(v.ID)); err != nil {
+				return fmt.Errorf("delete changelog %d: %w", v.ID, err)
+			}
 		}
 		done.Changelogs = append(done.Changelogs, v.ID)
 	}

@@ -19,6 +19,7 @@ type Expirer struct {
 	snaps     *snapshot.Manager
 	schemas   *schema.Files
 	manifests *manifest.Files
+	dry       bool // count only
 }
 
 // New makes an expirer over a store rooted at the table.
@@ -211,6 +212,9 @@ func (x *Expirer) spare(ctx context.Context, s *schema.Schema, doomed fileSet, s
 // remove deletes the files; missing ones are gone already. Files that name
 // others go last: a run that is stopped must find what is left to delete.
 func (x *Expirer) remove(ctx context.Context, doomed fileSet) (int, error) {
+	if x.dry {
+		return len(doomed), nil
+	}
 	n := 0
 	for _, naming := range []bool{false, true} {
 		for k := range doomed {

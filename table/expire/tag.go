@@ -23,8 +23,10 @@ func (x *Expirer) DeleteTag(ctx context.Context, name string) (Done, error) {
 	if err := x.freeTag(ctx, t, &done); err != nil {
 		return done, fmt.Errorf("delete tag %q: %w", name, err)
 	}
-	if err := x.snaps.DeleteTag(ctx, name); err != nil {
-		return done, err
+	if !x.dry {
+		if err := x.snaps.DeleteTag(ctx, name); err != nil {
+			return done, err
+		}
 	}
 	done.Tags = []string{name}
 	return done, nil

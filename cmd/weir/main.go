@@ -1,0 +1,106 @@
+// Command weir is a streaming warehouse over Apache Paimon tables: streams write
+// them, SQL keeps them, people query them, and every row can say where it came
+// from. See README.md; `weir --help` lists the commands.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+	"github.com/mattn/go-isatty"
+
+	"github.com/weir-lake/weir/cmd/weir/tablecmd"
+	"github.com/weir-lake/weir/compute/duck"
+	"github.com/weir-lake/weir/compute/duck/worker"
+)
+
+// Exit codes: what was asked was done; it was not; the command line is wrong.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// cli is the command line. Each group is a package or file of its own.
+type cli struct {
+	JSON    bool `name:"json" help:"Print answers as JSON."`
+	Verbose bool `short:"v" help:"Print progress and remarks to stderr."`
+
+	Table   tablecmd.Command `cmd:"" help:"Work on a Paimon table's folder, without a server."`
+	SQL     sqlCmd           `cmd:"" name:"sql" help:"Run SQL in this process, or on a server."`
+	Version versionCmd       `cmd:"" help:"Print the version."`
+}
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == duck.WorkerCommand {
+		os.Exit(worker.Main())
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run is main with everything that a test replaces.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	var c cli
+	exited := false
+	parser, err := kong.New(&c, kong.Name("weir"), kong.Description("A streaming warehouse over Apache Paimon tables."),
+		kong.Writers(stdout, stderr), kong.UsageOnError(), kong.Exit(func(int) { exited = true }))
+	if err != nil {
+		panic(fmt.Sprintf("weir: command line: %v", err))
+	}
+	parsed, err := parser.Parse(args)
+	if exited {
+		return exitDone // --help
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "error: %v: see `weir --help`\n", err)
+		return exitUsage
+	}
+	note := io.Discard
+	if f, ok := stderr.(*os.File); c.Verbose || ok && isatty.IsTerminal(f.Fd()) {
+		note = stderr
+	}
+	err = parsed.Run(&tablecmd.Env{Ctx: ctx, Stdin: stdin, Stdout: stdout, Note: note, JSON: c.JSON})
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.Is(err, syscall.EPIPE): // the reader has seen enough, as `head` does
+		return exitDone
+	case ctx.Err() != nil:
+		fmt.Fprintf(stderr, "error: interrupted: %s\n", oneLine(err))
+	default:
+		fmt.Fprintf(stderr, "error: %s\n", oneLine(err))
+	}
+	return exitFailed
+}
+
+// oneLine keeps an error on one line, so that scripts can read it.
+func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
+
+type versionCmd struct{}
+
+// Run prints the version of the module and of the source.
+func (versionCmd) Run(env *tablecmd.Env) error {
+	info, ok := debug.ReadBuildInfo()
+	version, revision := "unknown", ""
+	if ok {
+		version = info.Main.Version
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				revision = " " + s.Value
+			}
+		}
+	}
+	_, err := fmt.Fprintf(env.Stdout, "weir %s%s\n", version, revision)
+	return err
+}
