@@ -61,6 +61,9 @@ func stringLiteral(s string) *expr.Literal {
 	return constant(s, schema.Type{Kind: schema.Char, Length: n})
 }
 
+// maxDecimalDigits is the most digits a DECIMAL holds.
+const maxDecimalDigits = 38
+
 // number is INT, BIGINT or DECIMAL by its digits.
 func (b *binder) number(l *sql.Literal) (*expr.Literal, error) {
 	whole, frac, dotted := strings.Cut(l.Text, ".")
@@ -73,13 +76,11 @@ func (b *binder) number(l *sql.Literal) (*expr.Literal, error) {
 			return constant(n, schema.TBigInt), nil
 		}
 	}
-	digits := strings.TrimLeft(whole+frac, "0")
-	precision := max(len(digits), len(frac), 1)
-	if precision > 38 {
+	// As in Flink, leading zeros count: 0.5 is DECIMAL(2, 1), .5 is DECIMAL(1, 1).
+	digits := whole + frac
+	precision := max(len(digits), 1)
+	if precision > maxDecimalDigits {
 		return nil, b.failHint(l.At, ErrType, "write it as a DOUBLE, such as 1e40", "number %s has more than 38 digits", l.Text)
-	}
-	if digits == "" {
-		digits = "0"
 	}
 	v, ok := new(big.Int).SetString(digits, 10)
 	if !ok {

@@ -250,10 +250,19 @@ func joinKeys(n *Join) [][]int {
 	}
 	for _, l := range left {
 		for _, r := range right {
+			if n.Kind == Full && allNullable(n.Left, l) && allNullable(n.Right, r) {
+				// A group of NULL on each side: both rows stay alone and look alike.
+				continue
+			}
 			out = append(out, slices.Concat(l, shiftKeys([][]int{r}, width)[0]))
 		}
 	}
 	return out
+}
+
+func allNullable(n Node, key []int) bool {
+	cols := n.Columns()
+	return !slices.ContainsFunc(key, func(i int) bool { return cols[i].Type.NotNull })
 }
 
 func shiftKeys(keys [][]int, n int) [][]int {
