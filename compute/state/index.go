@@ -159,9 +159,12 @@ func (x *Index) Each(fn func(s Slot) bool) {
 	}
 }
 
-// Clear forgets everything but keeps small tables for reuse within an epoch.
+// keptTableMax is the largest table that Clear keeps: what it keeps is below 200 KB.
+const keptTableMax = 1 << 12
+
+// Clear forgets everything but keeps small tables for the next use.
 func (x *Index) Clear() {
-	if len(x.table) > 1<<16 {
+	if len(x.table) > keptTableMax {
 		*x = Index{}
 		return
 	}

@@ -64,7 +64,11 @@ func (c *compiler) aggregate(n *plan.Aggregate) (operator, error) {
 	}
 	for i := range n.Aggs {
 		a := &n.Aggs[i]
-		if err := c.stable(n.Input, a.Args...); err != nil {
+		inputs := slices.Clone(a.Args)
+		if a.Filter != nil {
+			inputs = append(inputs, a.Filter)
+		}
+		if err := c.stable(n.Input, inputs...); err != nil {
 			return nil, err
 		}
 		if a.Fn == "GROUPING_ID" || a.Fn == "GROUPING" {
@@ -157,7 +161,7 @@ func (a *aggregateOp) step(x *epoch, in [][]Delta) ([]Delta, error) {
 		}
 	}
 	for _, d := range in[0] {
-		if err := a.take(x, d); err != nil {
+		if err := firstError(x.Err(), a.take(x, d)); err != nil {
 			return nil, err
 		}
 	}

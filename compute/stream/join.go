@@ -100,7 +100,7 @@ func (j *joinOp) step(x *epoch, in [][]Delta) ([]Delta, error) {
 	for side := range j.sides {
 		for _, d := range in[side] {
 			p := &probe{join: j, x: x, out: out, side: side, d: d}
-			if err := p.run(); err != nil {
+			if err := firstError(x.Err(), p.run()); err != nil {
 				out.discard()
 				return nil, err
 			}

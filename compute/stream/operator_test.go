@@ -393,3 +393,72 @@ func TestTapSeesWhatAnOperatorGives(t *testing.T) {
 		t.Errorf("operator 9: got %v, want an error of kind not_found", err)
 	}
 }
+
+func newYork(t *testing.T) *time.Location {
+	t.Helper()
+	zone, err := time.LoadLocation("America/New_York")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return zone
+}
+
+// Days of instants are the session's days, also those of 23 and 25 hours.
+func TestDaysOfInstantsFollowTheSessionZone(t *testing.T) {
+	in := scanOf("t", plan.Column{Name: "ts", Type: schema.TTimestampLTZ(3)})
+	root := &plan.Window{Input: in, Kind: plan.Tumble, Time: 0, Size: 24 * time.Hour}
+	at := func(s string) int64 {
+		v, err := time.Parse(time.RFC3339, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v.UnixMilli()
+	}
+	d := mustCompile(t, root, Options{Zone: newYork(t)})
+	rows := []change{ins(at("2013-03-10T04:59:59Z")), ins(at("2013-03-10T05:00:00Z")), ins(at("2013-03-11T03:59:59Z"))}
+	out := stepAll(t, d, Epoch{ID: 1}, map[int][]Delta{0: {toDelta(t, in.Columns(), rows)}})
+	want := [][3]string{ // wall clock start and end, last instant
+		{"2013-03-09T00:00:00Z", "2013-03-10T00:00:00Z", "2013-03-10T04:59:59.999Z"},
+		{"2013-03-10T00:00:00Z", "2013-03-11T00:00:00Z", "2013-03-11T03:59:59.999Z"},
+		{"2013-03-10T00:00:00Z", "2013-03-11T00:00:00Z", "2013-03-11T03:59:59.999Z"},
+	}
+	for i, c := range out {
+		for j, w := range want[i] {
+			if c.row[1+j] != at(w) {
+				t.Errorf("row %d column %d is %v, want %s", i, 1+j, millis(c.row[1+j].(int64)), w)
+			}
+		}
+	}
+}
+
+// A window of instants closes when the session's wall clock passes its end.
+func TestWindowsOfInstantsCloseByTheSessionZone(t *testing.T) {
+	in := scanOf("t", text("id"), plan.Column{Name: "ts", Type: schema.TTimestampLTZ(3)})
+	const hour = 3_600_000
+	w := &plan.Window{Input: in, Kind: plan.Tumble, Time: 1, Size: 24 * time.Hour}
+	root := &plan.Aggregate{
+		Input: w, GroupBy: []expr.Expr{colRef(w, 3)}, Names: []string{"we"}, WindowEnd: 0,
+		Aggs: []plan.AggCall{{Fn: "COUNT", T: schema.TBigInt, Name: "n"}},
+	}
+	runScript(t, root, Options{AppendOnlySink: true, Zone: newYork(t)}, []epochCase{
+		{in: []change{ins("a", int64(6*hour))}, wm: 24 * hour}, // 01:00 of 1 January in New York
+		{wm: 29*hour - 2},
+		{wm: 29*hour - 1, want: fmt.Sprintf("+1 [%d 1]", 24*hour)},
+	})
+}
+
+func TestWallClockFilterReadsTimestampsInTheSessionZone(t *testing.T) {
+	in := scanOf("t", text("id"), stamp("ts"))
+	d := mustCompile(t, &plan.ClockFilter{Input: in, From: colRef(in, 1)}, Options{Zone: newYork(t)})
+	const hour = 3_600_000
+	rows := map[int][]Delta{0: {toDelta(t, in.Columns(), []change{ins("a", int64(1*hour))})}}
+	for _, step := range []struct {
+		clock int64
+		want  string
+	}{{5 * hour, ""}, {6*hour - 1, ""}, {6 * hour, "+1 [a 3600000]"}, {7 * hour, ""}} {
+		if got := printChanges(stepAll(t, d, Epoch{Clock: millis(step.clock)}, rows)); got != step.want {
+			t.Errorf("at %v: got %q, want %q", millis(step.clock), got, step.want)
+		}
+		rows = nil
+	}
+}
