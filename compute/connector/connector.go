@@ -1,6 +1,3 @@
-// Package connector is the contract between the engine and what lies outside the
-// warehouse: sources with splits and replayable positions, sinks that know what they
-// hold, and the registry that cmd/weir fills. One sub-package per third-party system.
 package connector
 
 import (

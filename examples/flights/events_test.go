@@ -105,28 +105,17 @@ func showing(departed time.Time, zone *time.Location, hhmm int) time.Time {
 	}
 }
 
-// The events of the year, against arrivals found by watching the clock at the destination.
-func TestEventsOfTheYear(t *testing.T) {
-	if testing.Short() {
-		t.Skip("reads the whole year")
-	}
-	c, _ := bound(t)
-	t.Chdir("../..")
-	zones := map[string]*time.Location{}
-	air := c.query(t, "SELECT faa, tzone FROM airports_file")
-	for i := range int(air.NumRows()) {
-		loc, err := time.LoadLocation(air.Column(1).(*array.String).Value(i))
-		if err != nil {
-			continue // some far airports have no zone; no flight goes there
-		}
-		zones[air.Column(0).(*array.String).Value(i)] = loc
-	}
+// key names a flight.
+type key struct {
+	hour    arrow.Timestamp
+	carrier string
+	flight  int32
+}
+
+// expected are the events of each flight by name.
+func expected(t *testing.T, c catalog, zones map[string]*time.Location) map[key]map[string]time.Time {
+	t.Helper()
 	west4 := time.FixedZone("UTC-4", -4*3600)
-	type key struct {
-		hour    arrow.Timestamp
-		carrier string
-		flight  int32
-	}
 	want := map[key]map[string]time.Time{}
 	fl := c.query(t, "SELECT time_hour, carrier, flight, `minute`, dep_delay, arr_time, dest FROM flights_file")
 	ints := func(col int) *array.Int32 { return fl.Column(col).(*array.Int32) }
@@ -150,6 +139,26 @@ func TestEventsOfTheYear(t *testing.T) {
 	if len(want) != 336776 {
 		t.Fatalf("%d flights; the key is not unique", len(want))
 	}
+	return want
+}
+
+// The events of the year, against arrivals found by watching the clock at the destination.
+func TestEventsOfTheYear(t *testing.T) {
+	if testing.Short() {
+		t.Skip("reads the whole year")
+	}
+	c, _ := bound(t)
+	t.Chdir("../..")
+	zones := map[string]*time.Location{}
+	air := c.query(t, "SELECT faa, tzone FROM airports_file")
+	for i := range int(air.NumRows()) {
+		loc, err := time.LoadLocation(air.Column(1).(*array.String).Value(i))
+		if err != nil {
+			continue // some far airports have no zone; no flight goes there
+		}
+		zones[air.Column(0).(*array.String).Value(i)] = loc
+	}
+	want := expected(t, c, zones)
 	got := c.query(t, "SELECT time_hour, carrier, flight, event, event_time FROM flights_as_events")
 	for i := range int(got.NumRows()) {
 		k := key{got.Column(0).(*array.Timestamp).Value(i), got.Column(1).(*array.String).Value(i), got.Column(2).(*array.Int32).Value(i)}

@@ -30,9 +30,16 @@ type prefetch struct {
 	next    int64 // offset behind what was fetched
 }
 
-// readPartition streams the records of [from, to) into b, handing full batches to fn. Each
+// extent is a range of a partition's offsets.
+type extent struct {
+	partition
+	from, to int64
+}
+
+// readPartition streams the records of an extent into b, handing full batches to fn. Each
 // fetch asks for an exact offset, so nothing depends on what was read before.
-func (s *source) readPartition(ctx context.Context, p partition, from, to int64, b *format.Batch, fn func(connector.Chunk) error) error {
+func (s *source) readPartition(ctx context.Context, e extent, b *format.Batch, fn func(connector.Chunk) error) error {
+	p, from, to := e.partition, e.from, e.to
 	deadline := s.now().Add(stalled)
 	for from < to {
 		if err := ctx.Err(); err != nil {

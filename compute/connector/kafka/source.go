@@ -252,7 +252,7 @@ func (s *source) Read(ctx context.Context, from, to connector.Offsets, fn func(c
 		if pos, ok := start[p]; ok {
 			begin = pos.offset
 		}
-		if err := s.readPartition(ctx, p, begin, end[p].offset, b, fn); err != nil {
+		if err := s.readPartition(ctx, extent{p, begin, end[p].offset}, b, fn); err != nil {
 			return err
 		}
 	}
