@@ -289,7 +289,11 @@ func concatenated(rows []arrow.RecordBatch) arrow.RecordBatch {
 
 func TestExpressionsMeanTheSame(t *testing.T) {
 	p := newPool(t, duck.Options{Workers: 1})
-	rows := sampleRows(400)
+	n := 400
+	if testing.Short() {
+		n = 40
+	}
+	rows := sampleRows(n)
 	for _, e := range expressions(t) {
 		failing(t, p, differential(t, p, rows, e, testEnv), e, testEnv)
 	}

@@ -202,6 +202,7 @@ func (p *Pool) take(ctx context.Context) (*process, error) {
 			break
 		}
 		if w.alive() {
+			w.fresh = false
 			return w, nil
 		}
 		p.give(w, false)
@@ -210,6 +211,7 @@ func (p *Pool) take(ctx context.Context) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
+	w.fresh = true
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.mu.running {

@@ -35,6 +35,7 @@ type process struct {
 	stderr *tail
 	dir    string        // its temporary directory
 	limit  int64         // memory in bytes, for messages
+	fresh  bool          // it was started for the query it is given now; used by whoever holds it
 	dead   chan struct{} // closed by the first kill
 	exited chan struct{} // closed after Wait; then state may be read
 

@@ -90,7 +90,11 @@ func TestRandomExpressions(t *testing.T) {
 	p := newPool(t, duck.Options{Workers: 1})
 	rows := sampleRows(80)
 	g := &grower{rnd: rand.New(rand.NewPCG(*randomSeed, 0)), t: t}
-	for range *randomCount {
+	n := *randomCount
+	if testing.Short() {
+		n = min(n, 50)
+	}
+	for range n {
 		differential(t, p, rows, g.expr(3), testEnv)
 		if t.Failed() {
 			t.Fatalf("seed %d", *randomSeed)

@@ -33,26 +33,40 @@ func (p *Pool) Run(ctx context.Context, q Query) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := p.acquire(ctx)
+	c, err := p.converse(ctx, q, req)
 	if err != nil {
 		return nil, err
 	}
-	w.stderr.reset()
-	c := newConversation(ctx, p, w, q)
-	if err := w.w.WriteJSON(wire.Request, 0, req); err != nil {
-		if errkind.Is(err, errkind.Exhausted) { // the request is too long; the worker saw nothing
-			c.stop()
-			p.release(w, true)
-			return nil, err
-		}
-		w.kill("it took no request")
-	}
-	go c.run()
 	reader, err := ipc.NewReader(c, ipc.WithDelayReadSchema(false))
 	if err != nil {
 		return nil, c.finish(err)
 	}
 	return &Result{conv: c, reader: reader, schema: reader.Schema()}, nil
+}
+
+// converse gives the request to a worker. One that died while idle takes none and is replaced.
+func (p *Pool) converse(ctx context.Context, q Query, req wire.RequestMsg) (*conversation, error) {
+	for {
+		w, err := p.acquire(ctx)
+		if err != nil {
+			return nil, err
+		}
+		w.stderr.reset()
+		err = w.w.WriteJSON(wire.Request, 0, req)
+		if err == nil {
+			c := newConversation(ctx, p, w, q)
+			go c.run()
+			return c, nil
+		}
+		tooLong := errkind.Is(err, errkind.Exhausted) // then the worker saw nothing of it
+		if !tooLong {
+			w.kill("it took no request")
+		}
+		p.release(w, tooLong)
+		if tooLong || w.fresh {
+			return nil, fmt.Errorf("run query: %w", err)
+		}
+	}
 }
 
 // Schema is the result's schema: the query's Output.

@@ -182,9 +182,13 @@ func batched(t *testing.T, p *duck.Pool, root plan.Node, w warehouse) ([]string,
 // A query over the same rows has the same result as a stream and in DuckDB, bit by bit.
 func TestStreamEqualsBatch(t *testing.T) {
 	p := newPool(t, duck.Options{Workers: 1})
+	seeds := uint64(3)
+	if testing.Short() {
+		seeds = 1
+	}
 	for _, text := range sqlQueries(t) {
 		failed := false
-		for seed := uint64(0); seed < 3 && !failed; seed++ {
+		for seed := uint64(0); seed < seeds && !failed; seed++ {
 			w := sqlRows(seed, 40)
 			for name, root := range map[string]plan.Node{"bound": bound(t, text), "optimized": plan.Optimize(bound(t, text))} {
 				want, err := streamed(t, root, w)
