@@ -1,6 +1,3 @@
-// Package plan is the logical algebra between the SQL front end and the engines:
-// immutable operator trees with typed columns, rewrites over them, EXPLAIN,
-// unique keys and column lineage. It knows neither SQL text nor how rows move.
 package plan
 
 import (

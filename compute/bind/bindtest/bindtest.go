@@ -1,5 +1,3 @@
-// Package bindtest is a catalog in memory, filled by SQL text, for tests that need bound
-// plans: of the binder, of the rewrites, of the engines.
 package bindtest
 
 import (
