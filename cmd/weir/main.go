@@ -35,7 +35,7 @@ type cli struct {
 	Verbose bool `short:"v" help:"Print progress and remarks to stderr."`
 
 	Table   tablecmd.Command `cmd:"" help:"Work on a Paimon table's folder, without a server."`
-	SQL     sqlCmd           `cmd:"" name:"sql" help:"Run SQL in this process, or on a server."`
+	SQL     sqlCmd           `cmd:"" name:"sql" help:"Run SQL in this process."`
 	Version versionCmd       `cmd:"" help:"Print the version."`
 }
 

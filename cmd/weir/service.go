@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/weir-lake/weir/compute/connector"
+	"github.com/weir-lake/weir/compute/connector/blackhole"
+	"github.com/weir-lake/weir/compute/connector/datagen"
+	"github.com/weir-lake/weir/compute/connector/filesystem"
+	"github.com/weir-lake/weir/compute/connector/kafka"
+	"github.com/weir-lake/weir/compute/connector/print"
+	"github.com/weir-lake/weir/compute/duck"
+	"github.com/weir-lake/weir/compute/job"
+	"github.com/weir-lake/weir/compute/session"
+	"github.com/weir-lake/weir/lineage/consistency"
+	"github.com/weir-lake/weir/olap"
+	"github.com/weir-lake/weir/storage/cache"
+	"github.com/weir-lake/weir/storage/objstore"
+	"github.com/weir-lake/weir/table/catalog"
+)
+
+// cacheBytesMax bounds the local copies of data files of a store that is not local.
+const cacheBytesMax = 20 << 30
+
+// engineOptions are what a weir process that runs statements needs to know.
+type engineOptions struct {
+	Warehouse string        // directory or s3://bucket/prefix
+	Data      string        // caches and spill; may be deleted
+	Epoch     time.Duration // length of an epoch; 0: 1 s
+	Memory    int64         // bytes of one query worker; 0: 1 GiB
+	Output    io.Writer     // of the print connector; nil: standard error
+	Logger    *slog.Logger
+}
+
+// engine is every layer below the web: the wiring shared by serve, quickstart and sql.
+type engine struct {
+	store   objstore.Store
+	pool    *duck.Pool
+	jobs    *job.Manager
+	queries *olap.Service
+	cuts    *consistency.Cuts
+	svc     *session.Services
+}
+
+// openEngine wires a warehouse. Jobs run only after startJobs.
+func openEngine(ctx context.Context, o engineOptions) (e *engine, err error) {
+	e = &engine{}
+	defer func() {
+		if err != nil {
+			e.close(ctx)
+		}
+	}()
+	if e.store, err = objstore.Open(ctx, o.Warehouse, objstore.Options{}); err != nil {
+		return nil, fmt.Errorf("open warehouse %s: %w", o.Warehouse, err)
+	}
+	cat, err := catalog.Open(ctx, e.store, catalog.Options{})
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Join(o.Data, "spill"), 0o700); err != nil {
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	dirs := []string{filepath.Join(o.Data, "cache")}
+	if local, ok := e.store.(objstore.LocalPather); ok {
+		dirs = append(dirs, local.LocalPath(""))
+	}
+	e.pool, err = duck.NewPool(duck.Options{TempDir: filepath.Join(o.Data, "spill"), Dirs: dirs, MemoryBytes: o.Memory})
+	if err != nil {
+		return nil, err
+	}
+	if err := e.pool.Start(ctx); err != nil {
+		return nil, fmt.Errorf("start query workers: %w", err)
+	}
+	out := o.Output
+	if out == nil {
+		out = os.Stderr
+	}
+	e.svc = &session.Services{Catalog: cat, Connectors: connectors(out), Now: time.Now, Secret: secret,
+		Procedures: map[string]session.Procedure{}, System: map[string]session.SystemTable{}}
+	e.jobs, err = job.Open(ctx, job.Options{Store: e.store, Catalog: cat, Planner: e.svc, Connectors: e.svc.Connectors,
+		Query: e.svc.RunQuery, Secret: secret, Interval: o.Epoch, Owner: owner(), Logger: o.Logger})
+	if err != nil {
+		return nil, err
+	}
+	e.svc.Jobs = e.jobs
+	e.cuts = consistency.New(e.store, e.jobs.Log(), e.jobs.Frontier(), e.jobName, time.Now)
+	files, err := fileCache(e.store, o.Data)
+	if err != nil {
+		return nil, err
+	}
+	e.queries, err = olap.New(olap.Options{Store: e.store, Pool: e.pool, Cuts: e.cuts, Pins: e.jobs, Outside: e.svc, Cache: files})
+	if err != nil {
+		return nil, err
+	}
+	e.svc.Querier = e.queries
+	return e, nil
+}
+
+// fileCache keeps copies of data files for stores whose objects are no local files.
+func fileCache(s objstore.Store, data string) (*cache.Disk, error) {
+	if _, local := s.(objstore.LocalPather); local {
+		return nil, nil
+	}
+	c, err := cache.Open(filepath.Join(data, "cache"), cacheBytesMax)
+	if err != nil {
+		return nil, fmt.Errorf("open file cache: %w", err)
+	}
+	return c, nil
+}
+
+// jobName names a writer for people.
+func (e *engine) jobName(writer string) string {
+	if s, err := e.jobs.Show(writer); err == nil {
+		return s.Name
+	}
+	return writer
+}
+
+// close stops the jobs in an orderly way, then the workers. ctx bounds the jobs' last commits.
+func (e *engine) close(ctx context.Context) {
+	if e.jobs != nil {
+		e.jobs.Stop(ctx)
+	}
+	if e.pool != nil {
+		e.pool.Stop()
+	}
+}
+
+// connectors is the one list of what tables can be WITH.
+func connectors(out io.Writer) connector.Registry {
+	r := connector.Registry{}
+	for _, f := range []connector.Factory{datagen.Factory(), filesystem.Factory(), kafka.Factory(), print.Factory(out, os.Stderr), blackhole.Factory()} {
+		r[f.Name] = f
+	}
+	return r
+}
+
+// owner says who holds the warehouse, for the log and for error messages.
+func owner() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%s:%d", host, os.Getpid())
+}

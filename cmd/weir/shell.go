@@ -1,0 +1,86 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/mattn/go-isatty"
+
+	"github.com/weir-lake/weir/cmd/weir/tablecmd"
+	"github.com/weir-lake/weir/compute/sql"
+)
+
+// shell reads statements from a terminal until end of input; an error does not end it.
+func (r *localScript) shell(env *tablecmd.Env) error {
+	in := bufio.NewScanner(env.Stdin)
+	in.Buffer(nil, 1<<20)
+	fmt.Fprintln(env.Stdout, "weir SQL. Statements end with ; and the shell with ^D.")
+	text := ""
+	for {
+		fmt.Fprint(env.Stdout, map[bool]string{true: "weir> ", false: "   -> "}[text == ""])
+		if !in.Scan() {
+			fmt.Fprintln(env.Stdout)
+			return in.Err()
+		}
+		text += in.Text() + "\n"
+		if !strings.HasSuffix(strings.TrimSpace(text), ";") {
+			continue
+		}
+		parts, err := sql.Split(text)
+		for _, p := range parts {
+			if err == nil {
+				err = r.one(env.Ctx, text, p)
+			}
+		}
+		if err != nil {
+			fmt.Fprintf(env.Stdout, "error: %v\n", err)
+		}
+		text = ""
+		if env.Ctx.Err() != nil {
+			return env.Ctx.Err()
+		}
+	}
+}
+
+func isTerminal(r io.Reader) bool {
+	f, ok := r.(*os.File)
+	return ok && isatty.IsTerminal(f.Fd())
+}
+
+// unquote gives the text of a JSON string.
+func unquote(text string) (string, bool) {
+	if !strings.HasPrefix(text, `"`) {
+		return "", false
+	}
+	var s string
+	return s, json.Unmarshal([]byte(text), &s) == nil
+}
+
+// bytesValue is a number of bytes on the command line: 512MiB, 1GB, 1048576.
+type bytesValue int64
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (b *bytesValue) UnmarshalText(text []byte) error {
+	units := []struct {
+		suffix string
+		bytes  int64
+	}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"B", 1}, {"", 1}}
+	for _, u := range units {
+		num, ok := strings.CutSuffix(string(text), u.suffix)
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseInt(strings.TrimSpace(num), 10, 64)
+		if err != nil || n <= 0 || n > (1<<62)/u.bytes {
+			break
+		}
+		*b = bytesValue(n * u.bytes)
+		return nil
+	}
+	return fmt.Errorf("%q is no size: use a number with KiB, MiB or GiB", text)
+}
