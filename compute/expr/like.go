@@ -174,8 +174,8 @@ func prepLike(p *prep) (kernel, error) {
 	}, nil
 }
 
-// compileSimilar translates a SIMILAR TO pattern: % and _ as in LIKE; | * + ? {} () [] as in
-// regular expressions; the whole text must match.
+// compileSimilar translates a SIMILAR TO pattern: % and _ as in LIKE; | * + ? {} () [] and, as
+// in Flink though not in the standard, . and ^ as in regular expressions; the whole text must match.
 func compileSimilar(pattern, escape string) (*regexp.Regexp, error) {
 	if len(pattern) > regexLengthMax {
 		return nil, fmt.Errorf("the pattern is longer than %d bytes", regexLengthMax)
@@ -185,7 +185,7 @@ func compileSimilar(pattern, escape string) (*regexp.Regexp, error) {
 		esc, _ = utf8.DecodeRuneInString(escape)
 	}
 	var b strings.Builder
-	b.WriteString(`(?s)\A(?:`)
+	b.WriteString(`\A(?:`)
 	runes, inClass := []rune(pattern), false
 	for i := 0; i < len(runes); i++ {
 		switch r := runes[i]; {
@@ -203,13 +203,13 @@ func compileSimilar(pattern, escape string) (*regexp.Regexp, error) {
 			}
 			b.WriteRune(r)
 		case r == '%':
-			b.WriteString(".*")
+			b.WriteString("(?s:.*)")
 		case r == '_':
-			b.WriteByte('.')
+			b.WriteString("(?s:.)")
 		case r == '[':
 			inClass = true
 			b.WriteRune(r)
-		case strings.ContainsRune("|*+?{}()", r):
+		case strings.ContainsRune("|*+?{}().^", r):
 			b.WriteRune(r)
 		default:
 			b.WriteString(regexp.QuoteMeta(string(r)))
