@@ -20,13 +20,6 @@ import (
 	"github.com/weir-lake/weir/table/schema"
 )
 
-// oracleTables hold integers and short texts only, on which SQLite agrees with Flink.
-// Only Flink gets d's primary key: the rows have it anyway.
-const oracleTables = `CREATE TABLE a (x INT NOT NULL, y INT, s STRING);
-CREATE TABLE b (x INT NOT NULL, z INT, s STRING);
-CREATE TABLE c (x INT, w INT);
-CREATE TABLE d (k INT NOT NULL, v INT, s STRING%s)`
-
 // oracleQueries are answered the same by SQLite, in the same text.
 var oracleQueries = []string{
 	"SELECT x, y, s FROM a WHERE y > 1 AND NOT x = 2 OR s IS NULL",
@@ -101,7 +94,7 @@ var oracleQueries = []string{
 // TestAgainstSQLite: the bound plan and the rewritten one give the rows SQLite gives, on
 // random tables with NULLs and duplicates.
 func TestAgainstSQLite(t *testing.T) {
-	c, err := bindtest.New(fmt.Sprintf(oracleTables, ", PRIMARY KEY (k) NOT ENFORCED"))
+	c, err := bindtest.New(bindtest.RandomTables)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +104,7 @@ func TestAgainstSQLite(t *testing.T) {
 	}
 	defer db.Close()
 	db.SetMaxOpenConns(1)
-	for _, ddl := range strings.Split(fmt.Sprintf(oracleTables, ""), ";") {
+	for _, ddl := range strings.Split(strings.ReplaceAll(bindtest.RandomTables, "NOT ENFORCED", ""), ";") {
 		if _, err := db.Exec(ddl); err != nil {
 			t.Fatal(err)
 		}
