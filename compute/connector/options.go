@@ -24,7 +24,7 @@ type OptionReader struct {
 
 // ReadOptions starts reading opts.
 func ReadOptions(opts map[string]string) *OptionReader {
-	r := &OptionReader{opts: opts, known: map[string]bool{}, prefixes: []string{"landing."}}
+	r := &OptionReader{opts: opts, known: map[string]bool{}, prefixes: []string{"landing.", "schema.", "weir."}}
 	for _, k := range engineOptions {
 		r.known[k] = true
 	}
