@@ -20,8 +20,10 @@ func collectionBuiltins() []builtin {
 		{sig: "ARRAY_REMOVE(ARRAY, ANY) ARG0", prep: prepArrayEdit, bind: bindArrayRemove, nulls: true},
 		{sig: "ARRAY_APPEND(ARRAY, ANY) ARG0", prep: prepArrayEdit, bind: bindArrayAdd, nulls: true},
 		{sig: "ARRAY_PREPEND(ARRAY, ANY) ARG0", prep: prepArrayEdit, bind: bindArrayAdd, nulls: true},
-		{sig: "ARRAY_CONCAT(SAME...) SAME", prep: prepRearrange(collectConcat)},
-		{sig: "ARRAY_UNION(SAME, SAME) SAME", prep: prepRearrange(collectDistinct)},
+		{sig: "ARRAY_CONCAT(SAME...) SAME", prep: prepRearrange(collectConcat), bind: bindArrays},
+		{sig: "ARRAY_UNION(SAME, SAME) SAME", prep: prepRearrange(collectDistinct), bind: bindArrays},
+		{sig: "ARRAY_EXCEPT(SAME, SAME) SAME", prep: prepRearrange(collectExcept), bind: bindArrays},
+		{sig: "ARRAY_INTERSECT(SAME, SAME) SAME", prep: prepRearrange(collectIntersect), bind: bindArrays},
 		{sig: "ARRAY_DISTINCT(ARRAY) ARG0", prep: prepRearrange(collectDistinct)},
 		{sig: "ARRAY_REVERSE(ARRAY) ARG0", prep: prepRearrange(collectReverse)},
 		{sig: "ARRAY_SLICE(ARRAY, INTEGER [, INTEGER]) ARG0", prep: prepRearrange(collectSlice)},
@@ -32,6 +34,7 @@ func collectionBuiltins() []builtin {
 		{sig: "MAP_KEYS(MAP) -", prep: prepMapParts, bind: bindMapKeys},
 		{sig: "MAP_VALUES(MAP) -", prep: prepMapParts, bind: bindMapValues},
 		{sig: "MAP_ENTRIES(MAP) -", prep: prepMapParts, bind: bindMapEntries},
+		{sig: "MAP_UNION(SAME...) SAME", prep: prepMapUnion, bind: bindMaps},
 		{sig: "MAP_FROM_ARRAYS(ARRAY, ARRAY) -", prep: prepMapFromArrays, bind: bindMapFromArrays},
 	}
 }
@@ -132,6 +135,24 @@ func bindArrayAdd(args []schema.Type, _ []*Literal) (schema.Type, []schema.Type,
 	}
 	arr := schema.TArray(t).WithNotNull(args[0].NotNull)
 	return arr, []schema.Type{arr, t.WithNotNull(args[1].NotNull)}, true
+}
+
+// bindArrays wants arrays of one type.
+func bindArrays(args []schema.Type, _ []*Literal) (schema.Type, []schema.Type, bool) {
+	return bindSameKind(args, schema.Array)
+}
+
+func bindMaps(args []schema.Type, _ []*Literal) (schema.Type, []schema.Type, bool) {
+	return bindSameKind(args, schema.Map)
+}
+
+func bindSameKind(args []schema.Type, kind schema.Kind) (schema.Type, []schema.Type, bool) {
+	t, ok := CommonType(args...)
+	want := make([]schema.Type, len(args))
+	for i, a := range args {
+		want[i] = t.WithNotNull(a.NotNull)
+	}
+	return t, want, ok && t.Kind == kind
 }
 
 func bindMapKeys(args []schema.Type, _ []*Literal) (schema.Type, []schema.Type, bool) {

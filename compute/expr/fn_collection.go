@@ -369,6 +369,23 @@ func collectDistinct(e *elements, x []lists, _ *call, i int) {
 	}
 }
 
+// collectExcept and collectIntersect compare the first array with the second; equal elements count once.
+func collectExcept(e *elements, x []lists, _ *call, i int) { collectMatching(e, x, i, false) }
+
+func collectIntersect(e *elements, x []lists, _ *call, i int) { collectMatching(e, x, i, true) }
+
+func collectMatching(e *elements, x []lists, i int, want bool) {
+	var other elements
+	from, to := x[1].bounds(i)
+	other.add(x[1].values(), from, to)
+	from, to = x[0].bounds(i)
+	for k := from; k < to; k++ {
+		if v := x[0].values(); other.contains(v, k) == want && !e.contains(v, k) {
+			e.add(v, k, k+1)
+		}
+	}
+}
+
 func collectReverse(e *elements, x []lists, _ *call, i int) {
 	from, to := x[0].bounds(i)
 	for k := to - 1; k >= from; k-- {
@@ -516,6 +533,38 @@ func prepMapParts(p *prep) (kernel, error) {
 		entries := array.NewData(et, m.Keys().Len(), []*memory.Buffer{nil}, []arrow.ArrayData{m.Keys().Data(), m.Items().Data()}, 0, 0)
 		defer entries.Release()
 		return relist(m.Data(), p.ret, c, entries)
+	}, nil
+}
+
+// prepMapUnion merges maps; the value of a later map wins.
+func prepMapUnion(p *prep) (kernel, error) {
+	return func(c *call) (vec, error) {
+		args, err := c.arrays(p.args)
+		if err != nil {
+			return vec{}, err
+		}
+		return buildNested(c, p.ret, func(b array.Builder, i int) error {
+			out := b.(*array.MapBuilder)
+			out.Append(true)
+			var keys elements
+			for k := len(args) - 1; k >= 0; k-- {
+				m := args[k].(*array.Map)
+				from, to := m.ValueOffsets(i)
+				for j := int(from); j < int(to); j++ {
+					if keys.contains(m.Keys(), j) {
+						continue
+					}
+					if err := appendArrow(out.KeyBuilder(), m.Keys(), j); err != nil {
+						return err
+					}
+					if err := appendArrow(out.ItemBuilder(), m.Items(), j); err != nil {
+						return err
+					}
+				}
+				keys.add(m.Keys(), int(from), int(to))
+			}
+			return nil
+		})
 	}, nil
 }
 
