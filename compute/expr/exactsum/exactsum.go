@@ -28,8 +28,8 @@ const (
 	limbsMax = 70
 	// pendingMax additions of less than 2^32 each fit a limb's 63 bits.
 	pendingMax = 1 << 30
-	// weightMax is the largest weight added at once; a larger one is added in parts.
-	weightMax = 1 << 20
+	// weightBits of a weight are added at once; a larger one is added in parts.
+	weightBits = 20
 )
 
 // ErrCorrupt: bytes given to Check are no Sum.
@@ -47,29 +47,36 @@ func (s Sum) Add(x float64, w int64) Sum {
 	if math.IsNaN(x) || math.IsInf(x, 0) {
 		return s.addSpecial(x, w)
 	}
-	for ; w > weightMax; w -= weightMax {
-		s = s.addFinite(x, weightMax)
+	b := math.Float64bits(x)
+	negative := (b>>63 != 0) != (w < 0)
+	u := uint64(w)
+	if w < 0 {
+		u = -u
 	}
-	for ; w < -weightMax; w += weightMax {
-		s = s.addFinite(x, -weightMax)
+	for up := 0; u != 0; up += weightBits {
+		part := int64(u & (1<<weightBits - 1))
+		u >>= weightBits
+		if negative {
+			part = -part
+		}
+		if part != 0 {
+			s = s.addFinite(b, up, part)
+		}
 	}
-	return s.addFinite(x, w)
+	return s
 }
 
-func (s Sum) addFinite(x float64, w int64) Sum {
-	b := math.Float64bits(x)
+// addFinite adds w * 2^up times the absolute value of the number with the given bits.
+func (s Sum) addFinite(b uint64, up int, w int64) Sum {
 	mant, exp := b&(1<<52-1), int(b>>52&0x7FF)
 	if exp == 0 {
 		exp = 1
 	} else {
 		mant |= 1 << 52
 	}
-	if b>>63 != 0 {
-		w = -w
-	}
-	shift := exp - 1 // of the mantissa above 2^-1074
-	limb, up := shift/limbBits, uint(shift%limbBits)
-	lo, hi := mant<<up, mant>>(64-up) // for up = 0 the second shift gives 0
+	shift := exp - 1 + up // of the mantissa above 2^-1074
+	limb, in := shift/limbBits, uint(shift%limbBits)
+	lo, hi := mant<<in, mant>>(64-in) // for in = 0 the second shift gives 0
 	s = s.cover(limb, 3)
 	at := headBytes + (limb-int(s[atLow]))*limbBytes
 	s.plus(at, int64(lo&0xFFFFFFFF)*w)

@@ -24,7 +24,7 @@ func drawTerms(t *rapid.T) []term {
 	out := make([]term, rapid.IntRange(0, 12).Draw(t, "n"))
 	for i := range out {
 		out[i].x = values.Draw(t, "x")
-		out[i].w = rapid.SampledFrom([]int64{1, 1, 1, -1, 2, -3, 1 << 40}).Draw(t, "w")
+		out[i].w = rapid.SampledFrom([]int64{1, 1, 1, -1, 2, -3, 1 << 40, -12345678901234, math.MaxInt64, math.MinInt64 + 1}).Draw(t, "w")
 		if math.IsNaN(out[i].x) || math.IsInf(out[i].x, 0) {
 			out[i].x = 1
 		}
@@ -114,10 +114,11 @@ func TestSpecialValuesComeAndGo(t *testing.T) {
 
 func TestManyAdditionsCarry(t *testing.T) {
 	var s Sum
+	const w = 1<<weightBits - 1
 	for range 3000 {
-		s = s.Add(math.MaxFloat64, weightMax)
+		s = s.Add(math.MaxFloat64, w)
 	}
-	s = s.Add(math.MaxFloat64, -3000*weightMax).Add(1.5, 1)
+	s = s.Add(math.MaxFloat64, -3000*w).Add(1.5, 1)
 	if s.Value() != 1.5 {
 		t.Errorf("got %v", s.Value())
 	}
