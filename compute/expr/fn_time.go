@@ -52,11 +52,11 @@ func extract(unit string, m moment) (int64, bool) {
 	case "SECOND":
 		return m.sec % 60, true
 	case "MILLISECOND":
-		return m.sec%60*1000 + int64(m.nanos)/1_000_000, true
+		return int64(m.nanos) / 1_000_000, true
 	case "MICROSECOND":
-		return m.sec%60*1_000_000 + int64(m.nanos)/1000, true
+		return int64(m.nanos) / 1000, true
 	case "NANOSECOND":
-		return m.sec%60*nanosPerSec + int64(m.nanos), true
+		return int64(m.nanos), true
 	case "EPOCH":
 		return m.days*secondsPerDay + m.sec, true
 	case "DOW":
@@ -141,7 +141,7 @@ func prepExtract(p *prep) (kernel, error) {
 // intervalUnits are how many of an interval's steps make a unit and how many units make the next.
 var intervalUnits = map[string]struct{ div, mod int64 }{
 	"YEAR": {12, 0}, "MONTH": {1, 12},
-	"DAY": {millisPerDay, 0}, "HOUR": {3600_000, 24}, "MINUTE": {60_000, 60}, "SECOND": {1000, 60}, "MILLISECOND": {1, 60_000},
+	"DAY": {millisPerDay, 0}, "HOUR": {3600_000, 24}, "MINUTE": {60_000, 60}, "SECOND": {1000, 60}, "MILLISECOND": {1, 1000},
 }
 
 func extractInterval(unit string, t schema.Type) (kernel, error) {

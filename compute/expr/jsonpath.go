@@ -46,6 +46,9 @@ func parseJSONPath(s string) (*jsonPath, error) {
 }
 
 func parseJSONStep(s string) (rest string, step jsonStep, err error) {
+	if strings.HasPrefix(s, ".[") {
+		s = s[1:]
+	}
 	switch {
 	case strings.HasPrefix(s, ".."):
 		return s, step, errors.New(".. is not supported")
