@@ -255,6 +255,30 @@ func (t *Table) StoredChanges(ctx context.Context, from snapshot.ID, columns []s
 	return nil
 }
 
+// Between streams what came after snapshot from up to snapshot to, by mode; see
+// scan.Between. from 0 is the empty table.
+func (t *Table) Between(ctx context.Context, mode scan.Mode, from, to snapshot.ID, columns []string, fn func(rows arrow.RecordBatch, kinds []int8) error) error {
+	if from < 0 || to < from {
+		return errkind.Errorf(errkind.Invalid, "snapshots %d to %d: the first must not be above the second", from, to)
+	}
+	var start *snapshot.Snapshot
+	var err error
+	if from > 0 && mode == scan.ModeDiff {
+		if start, err = t.snaps.Get(ctx, from); err != nil {
+			return err
+		}
+	}
+	way, err := t.snaps.Range(ctx, from+1, to)
+	if err != nil {
+		return err
+	}
+	x, err := scan.New(t.store, t.overlaid(t.Schema()), t.manifests)
+	if err != nil {
+		return err
+	}
+	return x.Between(ctx, mode, start, way, columns, fn)
+}
+
 // history is every version whose changes may be there, ascending.
 func (t *Table) history(ctx context.Context) ([]*snapshot.Snapshot, error) {
 	kept, err := t.snaps.Changelogs(ctx)

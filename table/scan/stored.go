@@ -42,6 +42,11 @@ func (c *changes) stored(s *snapshot.Snapshot) error {
 		}
 		list = s.DeltaManifestList
 	}
+	return c.rowsOf(list)
+}
+
+// rowsOf streams the rows of a list's files as they were written.
+func (c *changes) rowsOf(list string) error {
 	entries, err := c.x.manifests.ReadLive(c.ctx, []string{list}, nil)
 	if err != nil {
 		return err
@@ -59,7 +64,7 @@ func (c *changes) stored(s *snapshot.Snapshot) error {
 	if err != nil {
 		return err
 	}
-	return c.each(entries, append(slices.Clone(c.fields), kindField), func(rec arrow.RecordBatch) error {
+	return c.each(entries, fieldsWithKind(c.fields), func(rec arrow.RecordBatch) error {
 		kinds := rec.Column(len(c.fields)).(*array.Int8).Int8Values()
 		rec.Retain()
 		rows := narrow(rec, sc)
