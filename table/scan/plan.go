@@ -38,6 +38,10 @@ func New(store objstore.Store, s *schema.Schema, manifests *manifest.Files) (*Sc
 	if err != nil {
 		return nil, err
 	}
+	if opts.DataEvolution {
+		// Several files hold columns of the same rows; read apart they would give rows twice.
+		return nil, fmt.Errorf("%w: option %s = true", ErrUnsupported, schema.OptDataEvolution)
+	}
 	if manifests == nil {
 		manifests = manifest.NewFiles(store, opts.ManifestCompression)
 	}
