@@ -2,7 +2,9 @@ package stream
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"encoding/binary"
 	"math"
 	"slices"
 
@@ -136,29 +138,49 @@ func (c *changes) add(row []byte, w int64) {
 	c.weights[s] += w
 }
 
+// prefixed is a row with its first bytes, which decide most comparisons without the row.
+type prefixed struct {
+	prefix uint64
+	slot   state.Slot
+}
+
+// left lists the rows whose weights are not zero.
+func (c *changes) left() []prefixed {
+	out := make([]prefixed, 0, c.rows.Len())
+	c.rows.Each(func(s state.Slot) bool {
+		if c.weights[s] == 0 {
+			return true
+		}
+		var first [8]byte
+		copy(first[:], c.rows.Key(s))
+		out = append(out, prefixed{binary.BigEndian.Uint64(first[:]), s})
+		return true
+	})
+	return out
+}
+
 // flush returns the rows whose weights are not zero, in canonical order if sorted, and
 // empties c.
 func (c *changes) flush(mem memory.Allocator, schema *arrow.Schema, sorted bool) ([]Delta, error) {
-	slots := make([]state.Slot, 0, c.rows.Len())
-	c.rows.Each(func(s state.Slot) bool {
-		if c.weights[s] != 0 {
-			slots = append(slots, s)
-		}
-		return true
-	})
 	defer c.rows.Clear()
-	if len(slots) == 0 {
+	left := c.left()
+	if len(left) == 0 {
 		return nil, nil
 	}
 	if sorted {
-		slices.SortFunc(slots, func(a, b state.Slot) int { return bytes.Compare(c.rows.Key(a), c.rows.Key(b)) })
+		slices.SortFunc(left, func(a, b prefixed) int {
+			if a.prefix != b.prefix {
+				return cmp.Compare(a.prefix, b.prefix)
+			}
+			return bytes.Compare(c.rows.Key(a.slot), c.rows.Key(b.slot))
+		})
 	}
 	out, err := newRowOutput(mem, schema)
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range slots {
-		if err := out.add(c.weights[s], c.rows.Key(s)); err != nil {
+	for _, p := range left {
+		if err := out.add(c.weights[p.slot], c.rows.Key(p.slot)); err != nil {
 			out.discard()
 			return nil, err
 		}

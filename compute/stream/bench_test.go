@@ -2,7 +2,9 @@ package stream
 
 import (
 	"fmt"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -48,7 +50,7 @@ func runBench(b *testing.B, root plan.Node, keys int, taking bool) {
 			minus[s][i] = benchDelta(sources[s], i*benchBatch, keys, -1)
 		}
 	}
-	rows := 0
+	rows, cpu := 0, cpuTime(b)
 	for i := 0; b.Loop(); i++ {
 		in := map[int][]Delta{}
 		for s := range sources {
@@ -69,7 +71,18 @@ func runBench(b *testing.B, root plan.Node, keys int, taking bool) {
 		releaseAll(out)
 	}
 	b.ReportMetric(float64(rows)/b.Elapsed().Seconds(), "rows/s")
+	b.ReportMetric(float64(rows)/(cpuTime(b)-cpu).Seconds(), "rows/cpu-s")
 	b.ReportMetric(float64(d.StateBytes())/(1<<20), "state-MiB")
+}
+
+// cpuTime is what this process has used of all processors: on a busy machine it says more
+// than the time that passed.
+func cpuTime(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func BenchmarkGroupBy(b *testing.B) {
