@@ -84,6 +84,8 @@ type binder struct {
 	text      string // of the statement or view being bound, for error messages
 	relations int
 	views     []string // being expanded, outermost first
+	// expanded collects the select lists whose stars have been resolved; nil: nobody asks.
+	expanded map[*sql.Select][]sql.SelectItem
 }
 
 func newBinder(ctx context.Context, cat Catalog, text string, opts Options) *binder {

@@ -123,6 +123,7 @@ func (sb *selectBinder) project() (plan.Node, error) {
 	if len(exprs) > maxColumns {
 		return nil, sb.b.fail(sb.s.At, ErrQuery, "the query has %d columns, the limit is %d", len(exprs), maxColumns)
 	}
+	sb.recordStars()
 	keys, hidden, err := sb.sortKeys(exprs, names)
 	if err != nil {
 		return nil, err

@@ -1,5 +1,7 @@
 package sql
 
+import "strings"
+
 func (p *printer) query(q *Query) {
 	if len(q.With) > 0 {
 		p.w("WITH ")
@@ -150,7 +152,13 @@ func (p *printer) tableRef(t TableRef, level int) {
 		p.alias(t.Alias)
 	case *TableFunc:
 		p.opt(t.Lateral, "LATERAL ")
-		p.w("TABLE(", t.Call.Name.String(), "(")
+		p.w("TABLE(")
+		if n := t.Call.Name; len(n) == 1 && isPlainWord(n[0].Text) && !reserved[strings.ToUpper(n[0].Text)] {
+			p.w(n[0].Text)
+		} else {
+			p.w(n.String())
+		}
+		p.w("(")
 		p.args(t.Call.Args)
 		p.w("))")
 		p.alias(t.Alias)
