@@ -21,6 +21,8 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/weir-lake/weir/compute/duck"
+	"github.com/weir-lake/weir/compute/expr"
+	"github.com/weir-lake/weir/compute/plan"
 	"github.com/weir-lake/weir/internal/errkind"
 	"github.com/weir-lake/weir/table/schema"
 )
@@ -101,6 +103,24 @@ func TestMemoryLimitEndsOneQuery(t *testing.T) {
 	got, err := rowsOf(r)
 	if err != nil || len(got) != 3000000 {
 		t.Fatalf("the other query: %d rows, %v", len(got), err)
+	}
+	if _, err := run(t, p, duck.Query{SQL: "SELECT 1::BIGINT", Output: fields(schema.TBigInt)}); err != nil {
+		t.Fatalf("after it: %v", err)
+	}
+}
+
+// So does Go code of ours inside a worker.
+func TestMemoryLimitOfGoCode(t *testing.T) {
+	if testing.Short() {
+		t.Skip("fills 512 MB")
+	}
+	p := newPool(t, duck.Options{Workers: 1, MemoryBytes: 512 << 20})
+	w := warehouse{}
+	in := w.add("t", []plan.Column{{Name: "s", Type: schema.TString}}, row(strings.Repeat("x", 1000)), row(strings.Repeat("y", 1000)))
+	long := apply(t, "CHAR_LENGTH", apply(t, "REPEAT", at(in, 0), num(1_000_000)))
+	_, err := duck.Execute(t.Context(), p, &plan.Project{Input: in, Exprs: []expr.Expr{long}, Names: []string{"n"}}, w, duck.ExecOptions{})
+	if k := errkind.Of(err); k != errkind.Exhausted && k != errkind.Invalid {
+		t.Errorf("%s: %v", k, err)
 	}
 	if _, err := run(t, p, duck.Query{SQL: "SELECT 1::BIGINT", Output: fields(schema.TBigInt)}); err != nil {
 		t.Fatalf("after it: %v", err)

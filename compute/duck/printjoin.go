@@ -13,6 +13,9 @@ var joinWords = map[plan.JoinKind]string{
 }
 
 func (p *printer) join(n *plan.Join) string {
+	if n.Kind == plan.NullAwareAnti {
+		p.uses[n.Right]++ // it is looked at twice
+	}
 	l, r := p.node(n.Left), p.node(n.Right)
 	left := len(n.Left.Columns())
 	both := func(i int) string {

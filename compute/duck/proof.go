@@ -115,7 +115,10 @@ func compareFloats(op string, a, b expr.Expr, x, y string) string {
 	text := fmt.Sprintf("(%s %s %s)", x, op, y)
 	_, constA := a.(*expr.Literal)
 	_, constB := b.(*expr.Literal)
-	guard := func(nan, other string) string {
+	guard := func(nan, other string, constant bool) string {
+		if constant {
+			return fmt.Sprintf("(%s AND NOT isnan(%s))", text, nan)
+		}
 		return fmt.Sprintf("(%s AND NOT (isnan(%s) AND %s IS NOT NULL))", text, nan, other)
 	}
 	switch op {
@@ -133,12 +136,12 @@ func compareFloats(op string, a, b expr.Expr, x, y string) string {
 		if constB {
 			return text // NaN, being above, is not less
 		}
-		return guard(y, x)
+		return guard(y, x, constA)
 	default:
 		if constA {
 			return text
 		}
-		return guard(x, y)
+		return guard(x, y, constB)
 	}
 }
 

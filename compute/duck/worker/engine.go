@@ -148,10 +148,12 @@ func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'
 func errorOf(t ddb.ErrorType, msg string) error {
 	text, _, _ := strings.Cut(msg, "\n\nLINE ")
 	text, _, _ = strings.Cut(text, "\nLINE ")
+	text, _, _ = strings.Cut(text, "\n\nPossible solutions") // they are DuckDB's settings, which nobody can reach
 	if head, tail, ok := strings.Cut(text, "Error: "); ok && len(head) < len("Parameter Not Resolved ") {
 		text = tail
 		if head == "Out of Memory " {
-			text = "out of memory: " + tail
+			text, _, _ = strings.Cut(tail, "\n")
+			text = "out of memory: " + text + "; ask for less or give query workers more memory"
 		}
 	}
 	return errkind.New(kindOf(t), "DuckDB: "+strings.TrimSpace(text))
