@@ -206,8 +206,8 @@ func (s *sink) Write(ctx context.Context, at connector.Progress, rows []connecto
 		return s.fenced(fmt.Errorf("term %d wrote last, this is term %d", s.last.Term, at.Term))
 	}
 	records, err := s.records(rows)
-	if err != nil {
-		return err // nothing was sent
+	if err != nil || len(records) == 0 {
+		return err // nothing was sent; an epoch without rows may be written again
 	}
 	progress, err := json.Marshal(progressRecord{progressVersion, at.Epoch, at.Term})
 	if err != nil {
