@@ -138,7 +138,8 @@ func (c *changes) add(row []byte, w int64) {
 	c.weights[s] += w
 }
 
-// prefixed is a row with its first bytes, which decide most comparisons without the row.
+// prefixed is a row with the first bytes of its first column, which decide most comparisons
+// without the row.
 type prefixed struct {
 	prefix uint64
 	slot   state.Slot
@@ -152,7 +153,9 @@ func (c *changes) left() []prefixed {
 			return true
 		}
 		var first [8]byte
-		copy(first[:], c.rows.Key(s))
+		if key := c.rows.Key(s); len(key) > 1 && key[0] != 0 { // behind the tag; NULL comes before all
+			copy(first[:], key[1:])
+		}
 		out = append(out, prefixed{binary.BigEndian.Uint64(first[:]), s})
 		return true
 	})
