@@ -47,6 +47,9 @@ func TestRandomQueries(t *testing.T) {
 		}
 		opt := plan.Optimize(bound)
 		validate(t, opt)
+		if a, b := plan.Explain(opt), plan.Explain(plan.Optimize(opt)); a != b {
+			t.Fatalf("seed %d: rewriting again changes the plan of %s from\n%s\nto\n%s", seed, q, a, b)
+		}
 		for name, n := range map[string]plan.Node{"bound": bound, "rewritten": opt} {
 			got, retracts := streamRows(t, n, data)
 			checkClaims(t, n, got, retracts)

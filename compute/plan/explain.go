@@ -40,6 +40,8 @@ func ClassOf(n Node) (Class, string) {
 		return Delta, "state: one count per distinct row"
 	case *ClockFilter:
 		return Delta, "state: a timer per row"
+	case *Sink:
+		return sinkClass(n)
 	case *Window:
 		if n.Kind == Session {
 			return AffectedKeys, "state: rows by session key; a change recomputes its key's sessions"
@@ -62,6 +64,21 @@ func ClassOf(n Node) (Class, string) {
 		return Stateless, "order of the final result"
 	default:
 		return Stateless, ""
+	}
+}
+
+// sinkClass: where the query is not unique on the table's key, the rows of each key are
+// kept to know which of them the table holds.
+func sinkClass(n *Sink) (Class, string) {
+	switch engine := n.Table.Options["merge-engine"]; {
+	case len(n.Table.PrimaryKey) == 0 || n.Table.Connector() != "":
+		return Stateless, ""
+	case engine == "partial-update" || engine == "aggregation":
+		return Delta, "state: the merged row by key"
+	case SinkUnique(n):
+		return Stateless, "unique on the key"
+	default:
+		return Delta, "state: rows by key, as the query is not unique on it"
 	}
 }
 

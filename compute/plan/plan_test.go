@@ -35,6 +35,9 @@ func TestFiles(t *testing.T) {
 			if err != nil {
 				return err.Error() + "\n"
 			}
+			if a, b := plan.Explain(n), plan.Explain(plan.Optimize(n)); a != b {
+				t.Fatalf("rewriting again changes the plan from\n%s\nto\n%s", a, b)
+			}
 			switch d.Cmd {
 			case "explain":
 				return plan.Explain(n)
