@@ -152,7 +152,7 @@ func Functions() []string {
 // Signatures returns how the function may be called, for SHOW FUNCTIONS and help; empty if unknown.
 func Signatures(name string) string {
 	if b := registry[strings.ToUpper(name)]; b != nil {
-		return b.sig
+		return signatureText(b.sig)
 	}
 	return ""
 }
@@ -205,7 +205,7 @@ func misfit(name string, args []schema.Type, sig string) error {
 		texts[i] = a.WithNotNull(false).String()
 	}
 	return errkind.Errorf(errkind.Invalid, "%s cannot be applied to (%s); it is %s",
-		name, strings.Join(texts, ", "), strings.ReplaceAll(sig, " | ", " or "))
+		name, strings.Join(texts, ", "), signatureText(sig))
 }
 
 // nearNamesMax is how many suggestions an error carries: more is noise.

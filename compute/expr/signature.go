@@ -60,6 +60,12 @@ func parseSignatures(text string) []signature {
 	return out
 }
 
+// signatureText is a declaration for people: "or" between signatures, types as SQL writes them.
+func signatureText(sig string) string {
+	return strings.NewReplacer(" | ", " or ", " TIMESTAMP3", " TIMESTAMP(3)", " LTZ3", " TIMESTAMP_LTZ(3)",
+		" STRINGS", " ARRAY<STRING>", " STRINGMAP", " MAP<STRING, STRING>").Replace(sig)
+}
+
 // match returns the types the arguments are to be cast to, or false if they do not fit.
 func (s *signature) match(args []schema.Type) ([]schema.Type, bool) {
 	if len(args) < len(s.params)-s.optional || (len(args) > len(s.params) && !s.variadic) {
