@@ -69,7 +69,7 @@ func TestReplayAtFullSpeed(t *testing.T) {
 	if err := e.jobs.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	d := &demo{engine: e, data: t.TempDir(), speed: "max", until: "2013-02-01 00:00:00"}
+	d := &demo{engine: e, data: t.TempDir(), speed: "max", until: os.Getenv("UNTIL")}
 	if err := d.run(t.Context(), t.Logf); err != nil {
 		t.Fatal(err)
 	}
@@ -78,5 +78,12 @@ func TestReplayAtFullSpeed(t *testing.T) {
 	t.Logf("settled in %s", time.Since(started))
 	for _, j := range e.jobs.List() {
 		t.Logf("%s %s epoch %d in %d out %d state %d bytes", j.Name, j.State, j.Epoch, j.RowsIn, j.RowsOut, j.StateBytes)
+		lines, _ := e.jobs.Logs(j.ID)
+		for _, l := range lines {
+			t.Log(l.Time.Format("05.000"), l.Text)
+		}
+		for _, o := range j.Operators {
+			t.Logf("   %s in %d out %d busy %.2f", o.Name, o.RowsIn, o.RowsOut, o.BusySec)
+		}
 	}
 }

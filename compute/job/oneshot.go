@@ -181,7 +181,7 @@ func (w *oneShotWriter) commit(ctx context.Context, writer epoch.Writer, e int64
 		return Pushed{}, err
 	}
 	clock, _ := w.m.log.ClockAt(e)
-	req := commit.Request{User: w.user, Identifier: e, Kind: snapshot.Append, Messages: messages,
+	req := commit.Request{User: w.user, NewUser: true, Identifier: e, Kind: snapshot.Append, Messages: messages,
 		Fence: func(ctx context.Context, _ []*snapshot.Snapshot) error { return w.m.log.CheckTerm(ctx) }}
 	if w.overwrite != nil {
 		req.Kind = snapshot.Overwrite

@@ -181,10 +181,10 @@ func (r *runner) setReady(ready bool) {
 		if in.conn == nil {
 			continue
 		}
-		// The log may be ahead of what the runner has read.
+		// The log may be ahead of what the runner has read. Whether the source has ended it says again: a bounded
+		// one may have got a later end since.
 		at, _ := r.m.log.InputAt(r.rec.ID, r.m.frontier.Clock())
 		in.conn.polled = at.Offsets[in.index].Clone()
-		in.conn.exhausted = contains(at.Ended, in.index)
 	}
 	r.m.Nudge()
 }
@@ -198,15 +198,6 @@ func readsClock(n plan.Node) bool {
 		}
 	})
 	return found
-}
-
-func contains(list []int, x int) bool {
-	for _, v := range list {
-		if v == x {
-			return true
-		}
-	}
-	return false
 }
 
 // fail ends the present attempt with an error found outside its goroutine.

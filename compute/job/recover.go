@@ -85,8 +85,6 @@ func (r *runner) restore(ctx context.Context, h checkpointHeader, flow, out []by
 			}
 		} else {
 			in.conn.offsets = h.Offsets[in.index].Clone()
-			at, _ := r.m.log.InputAt(r.rec.ID, h.Epoch)
-			in.conn.ended = slices.Contains(at.Ended, in.index)
 		}
 		if wm, ok := h.Watermarks[in.index]; ok {
 			in.raise(wm)
@@ -165,7 +163,6 @@ func (r *runner) rebuildConn(ctx context.Context, in *input, held held, env *exp
 	}
 	to := at.Offsets[in.index]
 	in.conn.offsets = to.Clone()
-	in.conn.ended = slices.Contains(at.Ended, in.index)
 	if stateless || to == nil {
 		return nil
 	}

@@ -10,7 +10,7 @@ CREATE TABLE IF NOT EXISTS flights (
   arrived TIMESTAMP(3), arr_delay INT, air_time INT,
   PRIMARY KEY (time_hour, carrier, flight) NOT ENFORCED,
   WATERMARK FOR event_time AS event_time
-) WITH ('bucket' = '2', 'merge-engine' = 'partial-update');
+) WITH ('bucket' = '2', 'merge-engine' = 'partial-update', 'changelog-producer' = 'input');
 
 SET 'pipeline.name' = 'flights';
 INSERT INTO flights
