@@ -114,9 +114,11 @@ func (r *textReader) read(ctx context.Context, f file, from, to position, fn fun
 		if rs.start.bytes == 0 {
 			rec = bytes.TrimPrefix(rec, []byte("\ufeff"))
 		}
-		at := format.Place{Split: f.split(), Position: fmt.Sprintf("line %d", rs.start.records+1)}
-		if err := r.format.Take(dec, rec, at, b); err != nil {
-			return err
+		if err := dec.Decode(rec, b); err != nil {
+			at := format.Place{Split: f.split(), Position: fmt.Sprintf("line %d", rs.start.records+1)}
+			if err := r.format.Bad(err, rec, at, b); err != nil {
+				return err
+			}
 		}
 		fillMetadata(b, r.fields, f)
 		if b.Mark()+b.DeadLen() >= connector.MaxChunkRows/2 { // a record may hold an array of rows

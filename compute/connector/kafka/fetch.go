@@ -100,11 +100,11 @@ func (s *source) fetch(ctx context.Context, p partition, from int64) ([]*kgo.Rec
 	req.Topics = append(req.Topics, rt)
 	resp, err := s.cluster.client.Broker(int(pl.leader)).RetriableRequest(ctx, req)
 	if err != nil {
-		return nil, 0, s.retry(ctx, p, from, err)
+		return nil, from, s.retry(ctx, p, from, err)
 	}
 	fr := resp.(*kmsg.FetchResponse)
 	if err := kerr.ErrorForCode(fr.ErrorCode); err != nil {
-		return nil, 0, s.retry(ctx, p, from, err)
+		return nil, from, s.retry(ctx, p, from, err)
 	}
 	if len(fr.Topics) != 1 || len(fr.Topics[0].Partitions) != 1 {
 		return nil, 0, errkind.Errorf(errkind.Unavailable, "kafka: fetch of %s: the broker answered for %d topics", p.split(), len(fr.Topics))
@@ -116,23 +116,41 @@ func (s *source) fetch(ctx context.Context, p partition, from int64) ([]*kgo.Rec
 	fp, next := kgo.ProcessFetchPartition(kgo.ProcessFetchPartitionOpts{Offset: from, IsolationLevel: level, Topic: p.topic, Partition: p.number},
 		&fr.Topics[0].Partitions[0], kgo.DefaultDecompressor(), nil)
 	if fp.Err != nil {
-		return nil, 0, s.retry(ctx, p, from, fp.Err)
+		return nil, from, s.retry(ctx, p, from, fp.Err)
 	}
 	return fp.Records, max(next, from), nil
 }
 
-// retry turns an error of a fetch into what it means. A moved leader is found again.
+// retry turns an error of a fetch into what it means. A partition whose leader has moved is
+// looked up again; the caller then asks once more, until it has waited too long.
 func (s *source) retry(ctx context.Context, p partition, from int64, err error) error {
 	switch {
 	case errors.Is(err, kerr.OffsetOutOfRange):
 		return lost(p, "offset %d is not in the log any more", from)
 	case errors.Is(err, kerr.UnknownTopicID), errors.Is(err, kerr.InconsistentTopicID), errors.Is(err, kerr.UnknownTopicOrPartition),
-		errors.Is(err, kerr.NotLeaderForPartition), errors.Is(err, kerr.FencedLeaderEpoch):
+		errors.Is(err, kerr.NotLeaderForPartition), errors.Is(err, kerr.FencedLeaderEpoch), errors.Is(err, kerr.LeaderNotAvailable):
+		was := s.cluster.places[p]
 		if err := s.refresh(ctx, true); err != nil {
 			return err
 		}
+		if _, err := s.cluster.check(p, position{topicID: was.hexID}); err != nil {
+			return err
+		}
+		return pause(ctx)
 	}
 	return wrap(fmt.Sprintf("fetch %s at offset %d", p.split(), from), err)
+}
+
+// pause waits for retryEvery.
+func pause(ctx context.Context) error {
+	t := time.NewTimer(retryEvery)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
 }
 
 // take decodes one message with its key and metadata.
@@ -140,14 +158,16 @@ func (s *source) take(p partition, r *kgo.Record, b *format.Batch) error {
 	if r.Value == nil && s.opts.value.Name != "raw" {
 		return nil // a tombstone is no row, as in Flink
 	}
-	at := format.Place{Split: p.split(), Position: fmt.Sprintf("offset %d", r.Offset)}
+	at := func() format.Place {
+		return format.Place{Split: p.split(), Position: fmt.Sprintf("offset %d", r.Offset)}
+	}
 	mark := b.Mark()
 	if err := s.decoders.value.Decode(r.Value, b); err != nil {
-		return s.opts.value.Bad(err, r.Value, at, b)
+		return s.opts.value.Bad(err, r.Value, at(), b)
 	}
 	if s.decoders.key != nil {
 		if err := b.AddPart(s.decoders.key, r.Key, mark, s.decoders.cols.key); err != nil {
-			return s.opts.key.Bad(fmt.Errorf("key: %w", err), r.Key, at, b)
+			return s.opts.key.Bad(fmt.Errorf("key: %w", err), r.Key, at(), b)
 		}
 	}
 	for i, f := range s.fields {

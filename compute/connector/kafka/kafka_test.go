@@ -367,6 +367,71 @@ func TestNewPartitionsAreFound(t *testing.T) {
 	}
 }
 
+// A partition that moves to another broker is followed without an error.
+func TestLeaderMoves(t *testing.T) {
+	c, err := kfake.NewCluster(kfake.NumBrokers(2), kfake.SeedTopics(1, "moving"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	b := &broker{addr: strings.Join(c.ListenAddrs(), ","), fake: c}
+	b.connect(t)
+	b.produce(t, "moving", 0, messages(0, 10)...)
+	s := opened(t, b.table("moving", nil), false)
+	first := poll(t, s, nil, 5)
+	if n := len(connectortest.Read(t, s, nil, first)); n != 5 {
+		t.Fatalf("%d rows, want 5", n)
+	}
+	s.(*source).fetched = map[partition]*prefetch{} // what was read ahead would hide the move
+	to := poll(t, s, first, 100)
+	if err := c.MoveTopicPartition("moving", 0, (c.LeaderFor("moving", 0)+1)%2); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(connectortest.Read(t, s, first, to)); n != 5 {
+		t.Errorf("%d rows from the new leader, want 5", n)
+	}
+}
+
+func BenchmarkRead(b *testing.B) {
+	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(4, "bench"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.Close()
+	client, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...), kgo.DefaultProduceTopic("bench"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer client.Close()
+	const n = 200_000
+	for _, m := range messages(0, n) {
+		client.Produce(b.Context(), kgo.StringRecord(m), nil)
+	}
+	if err := client.Flush(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	tb := (&broker{addr: c.ListenAddrs()[0]}).table("bench", nil)
+	for b.Loop() {
+		s, err := openSource(b.Context(), connector.Context{Table: tb, Options: tb.Options, Bounded: true})
+		if err != nil {
+			b.Fatal(err)
+		}
+		rows := int64(0)
+		to, _, err := s.Poll(b.Context(), nil, 4*n)
+		if err == nil {
+			err = s.Read(b.Context(), nil, to, func(c connector.Chunk) error {
+				rows += c.Rows.NumRows()
+				return nil
+			})
+		}
+		if err != nil || rows != n {
+			b.Fatalf("%d rows, %v", rows, err)
+		}
+		_ = s.Close()
+	}
+	b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+}
+
 func TestTransactionsThatAbortAreNotRead(t *testing.T) {
 	b := start(t)
 	topic := b.topic(t, "tx", 1)

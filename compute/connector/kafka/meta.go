@@ -186,7 +186,7 @@ func (c *cluster) offsets(ctx context.Context, parts []partition, at int64) (map
 	return out, nil
 }
 
-// retryEvery is the pause before a coordinator that is just starting is asked again.
+// retryEvery is the pause before a coordinator that is just starting, or a new leader, is asked again.
 const retryEvery = 100 * time.Millisecond
 
 // patiently repeats ask while the group's coordinator is starting or moving, for retryTimeout.
@@ -197,10 +197,8 @@ func patiently(ctx context.Context, ask func() error) error {
 		if !starting || waited >= retryTimeout {
 			return err
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(retryEvery):
+		if err := pause(ctx); err != nil {
+			return err
 		}
 	}
 }
