@@ -173,11 +173,11 @@ func TestStreamEqualsRecompute(t *testing.T) {
 		"two levels":   func(g *generator) plan.Node { return g.node(2) },
 		"three levels": func(g *generator) plan.Node { return g.node(3) },
 	}
-	for name, make := range kinds {
+	for name, draw := range kinds {
 		t.Run(name, func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
 				g := &generator{t: t}
-				runHistory(t, g, make(g), Options{}, false)
+				runHistory(t, g, draw(g), Options{}, false)
 			})
 		})
 	}

@@ -122,8 +122,8 @@ func (s *sessionOp) before(part []byte, t int64, _ []byte, _ int64) error {
 func (s *sessionOp) list(sp span, sign int64, found func(from, to int64)) error {
 	start := s.sessionStart(sp.part, sp.from)
 	for start <= sp.to {
-		end, next, any := s.sessionEnd(sp.part, start)
-		if !any {
+		end, next, rows := s.sessionEnd(sp.part, start)
+		if !rows {
 			return nil
 		}
 		if found != nil {
@@ -170,16 +170,16 @@ func (s *sessionOp) sessionStart(part []byte, t int64) int64 {
 }
 
 // sessionEnd walks from a session's first row to its last and returns the next session's start.
-func (s *sessionOp) sessionEnd(part []byte, start int64) (end, next int64, any bool) {
+func (s *sessionOp) sessionEnd(part []byte, start int64) (end, next int64, rows bool) {
 	end = start
 	for c := s.seek(part, start); c.Valid() && bytes.HasPrefix(c.Key(), part); c.Next() {
 		at := timeAt(&c, part)
 		if at-end > s.gap {
-			return end, at, any
+			return end, at, rows
 		}
-		end, any = at, true
+		end, rows = at, true
 	}
-	return end, noTime, any
+	return end, noTime, rows
 }
 
 func (s *sessionOp) emit(part []byte, start, end, sign int64) error {
