@@ -48,6 +48,7 @@ type Table struct {
 	schemas   *schema.Files
 	manifests *manifest.Files
 	commits   *commit.Committer
+	freshUser bool // opts.User was made with the handle
 
 	mu struct {
 		sync.Mutex
@@ -85,13 +86,14 @@ func newTable(store objstore.Store, path string, opts Options) *Table {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	if opts.User == "" {
+	fresh := opts.User == ""
+	if fresh {
 		opts.User = uuid.NewString()
 	}
 	uri := store.URI(path)
 	store = objstore.Sub(store, path)
 	t := &Table{
-		store: store, path: uri, opts: opts, snaps: snapshot.NewManager(store, opts.Branch),
+		store: store, path: uri, opts: opts, freshUser: fresh, snaps: snapshot.NewManager(store, opts.Branch),
 		schemas: schema.NewFiles(store, snapshot.BranchPrefix(opts.Branch)), manifests: manifest.NewFiles(store, ""),
 		commits: commit.New(store, commit.Options{Branch: opts.Branch, Path: uri, Now: opts.Now}),
 	}
@@ -326,17 +328,9 @@ func (t *Table) Identity(s *snapshot.Snapshot) snapshot.Identity { return s.Iden
 // writers that need no progress of their own, such as tools and one-shot loads.
 func (t *Table) CommitMessages(ctx context.Context, kind snapshot.CommitKind, messages []commit.Message, o *commit.Overwrite) (*commit.Result, error) {
 	t.mu.Lock()
-	req := commit.Request{User: t.opts.User, Identifier: t.mu.serial, Kind: kind, Messages: messages, Overwrite: o, Since: t.mu.last}
+	req := commit.Request{User: t.opts.User, Identifier: t.mu.serial, Kind: kind, Messages: messages, Overwrite: o, Since: t.mu.last, NewUser: t.mu.last == 0 && t.freshUser}
 	t.mu.serial++
 	t.mu.Unlock()
-	if req.Since == 0 {
-		// Nobody else has this user: what is there now cannot be this commit.
-		latest, err := t.snaps.LatestID(ctx)
-		if err != nil && !errors.Is(err, snapshot.ErrNone) {
-			return nil, err
-		}
-		req.Since = latest
-	}
 	res, err := t.commits.Commit(ctx, req)
 	if err == nil && res.Snapshot != nil {
 		t.mu.Lock()

@@ -80,6 +80,7 @@ type Committer struct {
 	mu struct {
 		sync.Mutex // held for a whole commit: it orders this Committer's commits
 		tail       tail
+		last       lastCommit
 	}
 }
 
@@ -90,6 +91,13 @@ func New(store objstore.Store, opts Options) *Committer {
 		store: store, opts: opts.withDefaults(store), snaps: snapshot.NewManager(store, opts.Branch),
 		schemas: schema.NewFiles(store, snapshot.BranchPrefix(opts.Branch)), manifests: manifest.NewFiles(store, ""),
 	}
+}
+
+// lastCommit is the newest commit of a Committer: where its user's next one
+// need not look behind.
+type lastCommit struct {
+	user string
+	id   snapshot.ID
 }
 
 // Overwrite says which partitions an OVERWRITE replaces.
@@ -114,8 +122,12 @@ type Request struct {
 	// ErrReplaced unless it is still in the history. Nil: there is none.
 	Prev *snapshot.Identity
 	// Since bounds, without Prev, how far Fence and the search for this very
-	// commit look back: to snapshots above it. 0: to the oldest.
+	// commit look back: to snapshots above it. 0: to the user's last commit by this
+	// Committer, or to the oldest snapshot there is, which may be thousands of reads.
 	Since snapshot.ID
+	// NewUser says that User was made for this commit, so there is nothing of it to
+	// find: only snapshots that come from now on are looked at.
+	NewUser bool
 	// Fence is called before each try with the snapshots that came after Prev, in
 	// order; an error stops the commit and is returned. Nil: no fence.
 	Fence func(ctx context.Context, newer []*snapshot.Snapshot) error
@@ -178,14 +190,38 @@ func (c *Committer) Commit(ctx context.Context, req Request) (*Result, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	r := run{c: c, req: req, messages: req.Messages, rebased: map[string]bool{}, history: history{snaps: c.snaps, after: req.Since}}
-	if req.Prev != nil {
-		r.history.after = req.Prev.ID
+	err := r.lookBack(ctx)
+	var res *Result
+	if err == nil {
+		res, err = r.loop(ctx)
 	}
-	res, err := r.loop(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("commit to %s: %w", c.store.URI(""), err)
 	}
+	if res.Snapshot != nil {
+		c.mu.last = lastCommit{req.User, res.Snapshot.ID}
+	}
 	return res, nil
+}
+
+// lookBack decides above which snapshot the commit's history begins.
+func (r *run) lookBack(ctx context.Context) error {
+	switch {
+	case r.req.Prev != nil:
+		r.history.after = r.req.Prev.ID
+	case r.req.Since > 0:
+	case r.req.NewUser:
+		id, err := r.c.snaps.LatestID(ctx)
+		if err != nil && !errors.Is(err, snapshot.ErrNone) {
+			return err
+		}
+		r.history.after = id
+	case r.c.mu.last.user == r.req.User:
+		// Another identifier or kind than the last one's lies above it; the same is
+		// the last one itself.
+		r.history.after = r.c.mu.last.id - 1
+	}
+	return nil
 }
 
 // run is one commit with all its tries.

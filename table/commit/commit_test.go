@@ -176,6 +176,44 @@ func TestSameCommitAgainIsFound(t *testing.T) {
 	}
 }
 
+// How far back a commit looks is what it costs on a table with a long history.
+func TestHowFarACommitLooksBack(t *testing.T) {
+	store, err := faultstore.New(objstore.NewMem(), faultstore.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	newTable(t, store, nil, false)
+	c := commit.New(store, options())
+	next := int64(0)
+	gets := func(c *commit.Committer, req commit.Request) int64 {
+		next++
+		name := fmt.Sprint("f", next)
+		req.Identifier, req.Kind, req.Messages = next, snapshot.Append, []commit.Message{add(0, file(t, name, 0, 1, 1, next))}
+		before := store.Counts()["get"]
+		if res := mustCommit(t, c, req); res.Already || res.Skipped {
+			t.Fatalf("%+v", res)
+		}
+		return store.Counts()["get"] - before
+	}
+	for range 40 {
+		gets(c, commit.Request{User: "u"})
+	}
+	if n := gets(c, commit.Request{User: "u"}); n > 12 {
+		t.Errorf("the same user's next commit reads %d objects", n)
+	}
+	if n := gets(c, commit.Request{User: "fresh", NewUser: true}); n > 12 {
+		t.Errorf("a new user's commit reads %d objects", n)
+	}
+	if n := gets(c, commit.Request{User: "unknown"}); n < 40 {
+		t.Errorf("a user that may have committed before is looked for in %d objects only", n)
+	}
+	// The same commit again by the same Committer is found, though it looks no further.
+	req := commit.Request{User: "unknown", Identifier: next, Kind: snapshot.Append, Messages: []commit.Message{add(0, file(t, "x", 0, 1, 1, 99))}}
+	if res := mustCommit(t, c, req); !res.Already {
+		t.Errorf("%+v", res)
+	}
+}
+
 // A paused owner goes on after another has taken its job over: the fence sees
 // the other's snapshot before every try and nothing is written.
 func TestFenceSeesWhatCameSincePrev(t *testing.T) {
