@@ -159,6 +159,38 @@ func TestCancelInterrupts(t *testing.T) {
 	}
 }
 
+// A query that does not end when it is interrupted ends with its worker.
+func TestCancelKills(t *testing.T) {
+	p := newPool(t, duck.Options{Workers: 1, CancelGrace: time.Nanosecond})
+	for range 3 {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		_, err := p.Run(ctx, duck.Query{SQL: "SELECT sum(a.x * b.x)::BIGINT FROM range(1000000) a(x), range(1000000) b(x)", Output: fields(schema.TBigInt)})
+		cancel()
+		if errkind.Of(err) != errkind.Canceled || !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "time limit") {
+			t.Fatalf("got %v", err)
+		}
+	}
+	if _, err := run(t, p, duck.Query{SQL: "SELECT 1::BIGINT", Output: fields(schema.TBigInt)}); err != nil {
+		t.Fatalf("after it: %v", err)
+	}
+}
+
+// Rows of a megabyte travel in small batches.
+func TestLongRows(t *testing.T) {
+	p := newPool(t, duck.Options{Workers: 1, MemoryBytes: 256 << 20})
+	b := array.NewStringBuilder(memory.DefaultAllocator)
+	long := strings.Repeat("x", 1<<20)
+	for range 300 {
+		b.Append(long)
+	}
+	s := arrow.NewSchema([]arrow.Field{{Name: "s", Type: arrow.BinaryTypes.String}}, nil)
+	in := batches(s, array.NewRecordBatch(s, []arrow.Array{b.NewArray()}, 300))
+	got, err := run(t, p, duck.Query{SQL: "SELECT count(*), sum(len(c0))::BIGINT FROM weir_arrow(0)", Inputs: []duck.ArrowInput{in}, Output: fields(schema.TBigInt, schema.TBigInt)})
+	if err != nil || fmt.Sprint(got) != "[[300 314572800]]" {
+		t.Fatalf("got %v, %v", got, err)
+	}
+}
+
 func TestCloseBeforeEnd(t *testing.T) {
 	p := newPool(t, duck.Options{Workers: 1})
 	for range 3 {

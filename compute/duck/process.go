@@ -208,7 +208,7 @@ func (p *process) death(doing string) error {
 }
 
 func outOfMemory(words string) bool {
-	for _, s := range []string{"out of memory", "cannot allocate memory", "std::bad_alloc", "Out of memory", "Out of Memory", "errno=12", "ENOMEM"} {
+	for _, s := range []string{"out of memory", "cannot allocate memory", "std::bad_alloc", "Out of memory", "errno=12", "pthread_create failed", "new OS thread"} {
 		if bytes.Contains([]byte(words), []byte(s)) {
 			return true
 		}

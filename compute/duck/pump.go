@@ -9,15 +9,17 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/ipc"
+	"github.com/apache/arrow-go/v18/arrow/util"
 
 	"github.com/weir-lake/weir/compute/duck/internal/wire"
 	"github.com/weir-lake/weir/internal/errkind"
 )
 
 const (
-	// batchRowsMax cuts long input batches, so that a credit stands for a bounded
-	// amount of memory and several threads of the worker find work.
-	batchRowsMax = 32 << 10
+	// batchRowsMax and batchBytesMax cut long input batches, so that a credit stands for a
+	// bounded amount of memory and several threads of the worker find work.
+	batchRowsMax  = 32 << 10
+	batchBytesMax = 8 << 20
 	// creditsMax bounds what a worker may ask ahead.
 	creditsMax = 16
 )
@@ -118,14 +120,15 @@ func (p *pump) sendBatch(out *ipc.Writer, pieces *wire.Pieces, want *arrow.Schem
 	if err := sameColumns(want, b.Schema()); err != nil {
 		return err
 	}
-	for from := int64(0); from == 0 || from < b.NumRows(); from += batchRowsMax {
+	cutRows := rowsPerCut(b)
+	for from := int64(0); from == 0 || from < b.NumRows(); from += cutRows {
 		if from > 0 {
 			if err := p.await(); err != nil {
 				return err
 			}
 		}
 		cut := array.NewRecordBatch(want, b.Columns(), b.NumRows())
-		part := cut.NewSlice(from, min(from+batchRowsMax, b.NumRows()))
+		part := cut.NewSlice(from, min(from+cutRows, b.NumRows()))
 		cut.Release()
 		err := out.Write(part)
 		part.Release()
@@ -137,6 +140,15 @@ func (p *pump) sendBatch(out *ipc.Writer, pieces *wire.Pieces, want *arrow.Schem
 		}
 	}
 	return nil
+}
+
+// rowsPerCut is how many rows of b make a cut of the wanted size, if all are alike.
+func rowsPerCut(b arrow.RecordBatch) int64 {
+	if b.NumRows() == 0 {
+		return batchRowsMax
+	}
+	rowBytes := max(1, util.TotalRecordSize(b)/b.NumRows())
+	return max(1, min(batchRowsMax, batchBytesMax/rowBytes))
 }
 
 // schema is that of the asked columns.

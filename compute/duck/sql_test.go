@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -225,4 +226,48 @@ func differences(a, b []string) []string {
 		}
 	}
 	return out
+}
+
+// The plans of the quickstart's tables are printed as DuckDB takes them.
+func TestQuickstartPlansRun(t *testing.T) {
+	names, err := filepath.Glob("../../examples/flights/*.sql")
+	if err != nil || len(names) == 0 {
+		t.Fatal(names, err)
+	}
+	cat, err := bindtest.New("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newPool(t, duck.Options{Workers: 1})
+	plans := 0
+	for _, name := range names {
+		script, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		frags, err := sql.Split(string(script))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range frags {
+			text := f.Text()
+			if root, err := cat.Plan(text); err == nil {
+				plans++
+				check(t, p, emptyTables{}, root, duck.ExecOptions{Exact: true, Env: testEnv})
+			}
+			if err := cat.Exec(text); err != nil && strings.HasPrefix(strings.TrimSpace(text), "CREATE TABLE") {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+	}
+	if plans < 5 {
+		t.Errorf("only %d plans were found", plans)
+	}
+}
+
+// emptyTables resolves every scan to no rows.
+type emptyTables struct{}
+
+func (emptyTables) Resolve(context.Context, *plan.Scan) (duck.Source, error) {
+	return duck.Source{Files: []string{}}, nil
 }
