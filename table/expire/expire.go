@@ -84,7 +84,7 @@ func (x *Expirer) observe(ctx context.Context, s *schema.Schema, opts Options) (
 	if opts.Now != nil {
 		f.Now = opts.Now()
 	}
-	if f.Snapshots, err = x.snaps.All(ctx); err != nil {
+	if err := x.oldest(ctx, &f, policy); err != nil {
 		return f, policy, err
 	}
 	if f.Changelogs, err = x.snaps.Changelogs(ctx); err != nil {
@@ -102,6 +102,30 @@ func (x *Expirer) observe(ctx context.Context, s *schema.Schema, opts Options) (
 		}
 	}
 	return f, policy, nil
+}
+
+// oldest reads snapshots from the oldest on, as many as the decision needs: a
+// table that commits every second has thousands.
+func (x *Expirer) oldest(ctx context.Context, f *snapshot.Facts, p snapshot.Policy) error {
+	ids, err := x.snaps.List(ctx)
+	if err != nil || len(ids) == 0 {
+		return err
+	}
+	f.Latest = ids[len(ids)-1]
+	for _, id := range ids {
+		s, err := x.snaps.Get(ctx, id)
+		if errors.Is(err, snapshot.ErrNotFound) && len(f.Snapshots) == 0 {
+			continue // another expirer was faster
+		}
+		if err != nil {
+			return err
+		}
+		f.Snapshots = append(f.Snapshots, s)
+		if p.Enough(s, f.Snapshots[0].ID, f.Latest, f.Now) {
+			return nil
+		}
+	}
+	return nil
 }
 
 // expireSnapshots deletes the versions below until, oldest first.

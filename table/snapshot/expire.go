@@ -44,7 +44,10 @@ func PolicyOf(o schema.Options) Policy {
 
 // Facts are what expiry decides on.
 type Facts struct {
-	Snapshots  []*Snapshot // all there are, ascending
+	// Snapshots are the oldest, ascending, without gaps, up to one that Enough
+	// accepts; Latest is the id of the newest there is.
+	Snapshots  []*Snapshot
+	Latest     ID
 	Changelogs []*Snapshot // kept of snapshots expired before, ascending
 	Tags       []*Tag
 	Consumers  []Consumer
@@ -74,20 +77,21 @@ func Decide(f Facts, p Policy) Decision {
 		}
 	}
 	hold, by := f.hold(p, &d)
-	if n := len(f.Snapshots); n > 0 {
-		first, last := f.Snapshots[0].ID, f.Snapshots[n-1].ID
-		until := f.byAge(f.Snapshots, last, retention{p.RetainedMin, p.RetainedMax, p.TimeRetained})
+	if len(f.Snapshots) > 0 {
+		first := f.Snapshots[0].ID
+		until := f.byAge(f.Snapshots, p.snapshots())
 		if hold < until {
 			until, d.HeldBy = hold, by
 		}
 		if p.Limit > 0 {
 			until = min(until, first+ID(p.Limit))
 		}
+		until = min(until, f.Latest) // the newest stays, whatever the policy says
 		if until > first {
 			d.Until = until
 		}
 	}
-	d.ChangelogsUntil = f.changelogs(p, min(hold, math.MaxInt64))
+	d.ChangelogsUntil = f.changelogs(p, hold)
 	return d
 }
 
@@ -122,19 +126,33 @@ type retention struct {
 	time     time.Duration
 }
 
-// byAge is the first id to keep of versions, whose newest id is last.
-func (f Facts) byAge(versions []*Snapshot, last ID, r retention) ID {
-	from := last - ID(min(r.max, math.MaxInt32)) + 1 // below: too many, whatever their age
-	to := last - ID(r.min) + 1                       // from here on always kept
+// Enough reports whether the facts need no snapshot after s: it is kept by age
+// or number, or more than Limit come before it. Readers of a long history stop
+// there.
+func (p Policy) Enough(s *Snapshot, first, latest ID, now time.Time) bool {
+	return p.snapshots().keeps(s, latest, now) || p.Limit > 0 && s.ID >= first+ID(p.Limit)
+}
+
+func (p Policy) snapshots() retention {
+	return retention{p.RetainedMin, p.RetainedMax, p.TimeRetained}
+}
+
+// keeps reports whether a version stays: it is among the newest min, or young
+// and among the newest max.
+func (r retention) keeps(s *Snapshot, latest ID, now time.Time) bool {
+	below := func(n int) ID { return latest - ID(min(n, math.MaxInt32)) } // the newest n lie above it
+	return s.ID > below(r.min) || s.ID > below(r.max) && now.Sub(s.Time()) <= r.time
+}
+
+// byAge is the first id of versions that stays by age and number, or the one
+// after the last.
+func (f Facts) byAge(versions []*Snapshot, r retention) ID {
 	for _, s := range versions {
-		if s.ID >= to {
-			return to
-		}
-		if s.ID >= from && f.Now.Sub(s.Time()) <= r.time {
+		if r.keeps(s, f.Latest, f.Now) {
 			return s.ID
 		}
 	}
-	return to
+	return versions[len(versions)-1].ID + 1
 }
 
 // changelogs is the first id whose changelog is kept.
@@ -142,9 +160,7 @@ func (f Facts) changelogs(p Policy, hold ID) ID {
 	if len(f.Changelogs) == 0 || len(f.Snapshots) == 0 {
 		return 0
 	}
-	last := f.Snapshots[len(f.Snapshots)-1].ID
-	all := slices.Concat(f.Changelogs, f.Snapshots)
-	until := f.byAge(all, last, retention{p.ChangelogRetainedMin, p.ChangelogRetainedMax, p.ChangelogTimeRetained})
+	until := f.byAge(f.Changelogs, retention{p.ChangelogRetainedMin, p.ChangelogRetainedMax, p.ChangelogTimeRetained})
 	if !p.KeepChangelogs {
 		until = f.Snapshots[0].ID // the option was taken back
 	}
