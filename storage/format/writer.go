@@ -20,7 +20,7 @@ const fieldIDKey = "PARQUET:field_id"
 const (
 	defaultRowGroupRows  = 1 << 20   // keeps one row group of narrow rows within the byte limit
 	defaultRowGroupBytes = 128 << 20 // parquet-mr's parquet.block.size, which Paimon keeps
-	defaultPageBytes     = 64 << 10  // small pages make point look-ups cheap; parquet-mr's 1 MiB decodes far too much
+	defaultPageBytes     = 16 << 10  // small pages make point look-ups cheap; parquet-mr's 1 MiB decodes far too much
 	defaultZstdLevel     = 1         // file.compression.zstd-level
 	writeBatchRows       = 16 << 10  // pages are cut between batches of this many rows only
 )

@@ -1,10 +1,13 @@
 package scan
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -174,12 +177,37 @@ func (c *changes) difference(prev, s *snapshot.Snapshot) error {
 	if err != nil {
 		return err
 	}
-	for id, set := range touched {
-		if err := c.compare(before[id], after[id], set); err != nil {
+	fresh := map[manifest.BucketID][]manifest.Entry{}
+	for _, e := range added {
+		fresh[e.BucketID()] = append(fresh[e.BucketID()], e)
+	}
+	ids := slices.SortedFunc(maps.Keys(touched), func(a, b manifest.BucketID) int {
+		return cmp.Or(cmp.Compare(a.Partition, b.Partition), cmp.Compare(a.Bucket, b.Bucket))
+	})
+	onTop := c.stacks(added, removed)
+	for _, id := range ids {
+		if onTop {
+			touched[id].top = fresh[id]
+		}
+		if err := c.compare(before[id], after[id], touched[id]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// stacks reports whether the rows after are the rows before with the added files merged over them, so that
+// the older files need not be read twice. That holds where folding in steps gives the same as at once: not
+// with a sequence field, whose late rows go below others, nor where removals leave values behind.
+func (c *changes) stacks(added, removed []manifest.Entry) bool {
+	if len(removed) > 0 || slices.ContainsFunc(added, func(e manifest.Entry) bool { return e.File.Level != 0 }) {
+		return false
+	}
+	cfg, err := MergeConfig(c.x.schema, nil)
+	if err != nil || cfg.UpperOnce {
+		return false
+	}
+	return len(cfg.UserSequence) == 0 && (cfg.Engine == lsm.Deduplicate || cfg.Engine == lsm.PartialUpdate && !cfg.RemoveOnDelete)
 }
 
 // keySet is the keys of a bucket that a snapshot touched, as BinaryRow bytes, and their first columns.
@@ -188,6 +216,48 @@ type keySet struct {
 	first []any // values of the first key column; nil once there are too many
 	lo    any
 	hi    any
+	ints  map[int64]bool // all values of the first key column, by its type
+	texts map[string]bool
+	// top, if any, are the files of after that lie over those of before.
+	top []manifest.Entry
+}
+
+// remember keeps a value of the first key column for may.
+func (set *keySet) remember(v any) {
+	switch v := v.(type) {
+	case int64:
+		if set.ints == nil {
+			set.ints = map[int64]bool{}
+		}
+		set.ints[v] = true
+	case string:
+		if set.texts == nil {
+			set.texts = map[string]bool{}
+		}
+		set.texts[v] = true
+	}
+}
+
+// may reports cheaply, by the first key column, which rows can have a key of the set; nil: all.
+func (set *keySet) may(col arrow.Array) func(row int) bool {
+	switch a := col.(type) {
+	case *array.Int64:
+		return among(a.Int64Values(), set.ints)
+	case *array.Int32:
+		return among(a.Int32Values(), set.ints)
+	case *array.Date32:
+		return among(a.Date32Values(), set.ints)
+	case *array.Timestamp:
+		return among(a.TimestampValues(), set.ints)
+	case *array.String:
+		return func(row int) bool { return set.texts[a.Value(row)] }
+	default:
+		return nil
+	}
+}
+
+func among[T ~int32 | ~int64](values []T, set map[int64]bool) func(row int) bool {
+	return func(row int) bool { return set[int64(values[row])] }
 }
 
 func (c *changes) addKeys(set *keySet, e *manifest.Entry) error {
@@ -211,6 +281,7 @@ func (c *changes) addKeys(set *keySet, e *manifest.Entry) error {
 			if err != nil {
 				return err
 			}
+			set.remember(v)
 			if set.lo == nil || schema.CompareValues(v, set.lo) < 0 {
 				set.lo = v
 			}
@@ -266,12 +337,16 @@ func (c *changes) compare(before, after []manifest.Entry, set *keySet) error {
 	if err != nil {
 		return err
 	}
-	old, err := c.pick(before, fields, set)
+	old, err := c.pick(nil, before, fields, set)
 	if err != nil {
 		return err
 	}
 	defer old.release()
-	now, err := c.pick(after, fields, set)
+	var base []arrow.RecordBatch
+	if len(set.top) > 0 {
+		base, after = old.batches, set.top
+	}
+	now, err := c.pick(base, after, fields, set)
 	if err != nil {
 		return err
 	}
@@ -342,9 +417,10 @@ func (p *picked) release() {
 }
 
 // pick merges files and keeps the rows whose key is in the set.
-func (c *changes) pick(files []manifest.Entry, fields []schema.Field, set *keySet) (*picked, error) {
+// base, if any, are rows below the files, sorted and one a key.
+func (c *changes) pick(base []arrow.RecordBatch, files []manifest.Entry, fields []schema.Field, set *keySet) (*picked, error) {
 	p := &picked{at: map[string]lsm.Ref{}}
-	if len(files) == 0 {
+	if len(files)+len(base) == 0 {
 		return p, nil
 	}
 	keyFields := c.x.schema.KeyFields()
@@ -361,7 +437,11 @@ func (c *changes) pick(files []manifest.Entry, fields []schema.Field, set *keySe
 			}
 		}
 	}
-	m, err := c.x.merger(c.ctx, files, fields, set.filter(keyFields[0].Name))
+	cfg, err := MergeConfig(c.x.schema, fields)
+	if err != nil {
+		return nil, err
+	}
+	m, err := c.x.mergerOver(c.ctx, base, files, fields, cfg, set.filter(keyFields[0].Name))
 	if err != nil {
 		return nil, err
 	}
@@ -394,7 +474,11 @@ func (p *picked) take(rec arrow.RecordBatch, keyCols []int, enc *schema.RowEncod
 	var sel []lsm.Ref
 	var keys []string
 	var buf []byte
+	may := set.may(cols[0])
 	for i := range int(rec.NumRows()) {
+		if may != nil && !may(i) {
+			continue
+		}
 		buf = enc.Append(buf[:0], i)
 		if set.keys[string(buf)] {
 			sel = append(sel, lsm.Ref{Row: int32(i)})

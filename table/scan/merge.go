@@ -190,11 +190,19 @@ func (x *Scanner) merger(ctx context.Context, files []manifest.Entry, fields []s
 
 // Merger merges a bucket's files with a configuration of the caller's; compaction keeps retractions, for one.
 func (x *Scanner) Merger(ctx context.Context, files []manifest.Entry, fields []schema.Field, cfg lsm.Config, prune predicate.And) (*lsm.Merger, error) {
+	return x.mergerOver(ctx, nil, files, fields, cfg, prune)
+}
+
+// mergerOver is Merger with rows in memory, sorted and one a key, as one more run.
+func (x *Scanner) mergerOver(ctx context.Context, base []arrow.RecordBatch, files []manifest.Entry, fields []schema.Field, cfg lsm.Config, prune predicate.And) (*lsm.Merger, error) {
 	sc, err := schema.ArrowSchema(fields)
 	if err != nil {
 		return nil, err
 	}
 	var inputs []lsm.Input
+	if len(base) > 0 {
+		inputs = append(inputs, lsm.Input{Run: lsm.NewBatches(base...)})
+	}
 	for _, run := range Runs(x.schema, files) {
 		inputs = append(inputs, lsm.Input{Level: run.Level, Run: &fileRun{ctx: ctx, x: x, files: run.Files, fields: fields, prune: prune}})
 	}
