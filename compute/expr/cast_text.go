@@ -289,10 +289,11 @@ func appendJavaFloat(dst []byte, f float64, bits int) []byte {
 		return dst
 	}
 	mantissa, exp, _ := strings.Cut(strconv.FormatFloat(f, 'e', -1, bits), "e")
-	dst = append(dst, mantissa...)
 	if !strings.Contains(mantissa, ".") {
-		dst = append(dst, ".0"...)
+		// Java writes two digits at least, the nearest ones: 4.9E-324, not 5.0E-324.
+		mantissa, exp, _ = strings.Cut(strconv.FormatFloat(f, 'e', 1, bits), "e")
 	}
+	dst = append(dst, mantissa...)
 	dst = append(dst, 'E')
 	if exp[0] == '-' {
 		dst = append(dst, '-')

@@ -26,7 +26,67 @@ func parseJSON(s []byte) (any, error) {
 	if err := d.Decode(&v); err != nil {
 		return nil, fmt.Errorf("not JSON: %w", err)
 	}
-	return v, nil
+	return javaNumbers(v), nil
+}
+
+// javaNumbers rewrites numbers with an exponent as BigDecimal does: 1e3 becomes 1E+3, 15e-1 1.5.
+func javaNumbers(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for k, x := range v {
+			v[k] = javaNumbers(x)
+		}
+	case []any:
+		for i, x := range v {
+			v[i] = javaNumbers(x)
+		}
+	case json.Number:
+		if strings.ContainsAny(v.String(), "eE") {
+			return javaNumber(v)
+		}
+	}
+	return v
+}
+
+// plainExponentMin is the exponent from which on BigDecimal writes small numbers plainly.
+const plainExponentMin = -6
+
+func javaNumber(n json.Number) json.Number {
+	mantissa, exponent, _ := strings.Cut(strings.ToUpper(n.String()), "E")
+	exp, err := strconv.Atoi(exponent)
+	if err != nil || exp > exponentMax || exp < -exponentMax {
+		return n
+	}
+	digits, neg := strings.CutPrefix(mantissa, "-")
+	whole, frac, _ := strings.Cut(digits, ".")
+	scale := len(frac) - exp
+	digits = strings.TrimLeft(whole+frac, "0")
+	if digits == "" {
+		digits = "0"
+	}
+	adjusted := len(digits) - 1 - scale
+	var out string
+	switch {
+	case scale == 0:
+		out = digits
+	case scale > 0 && adjusted >= plainExponentMin:
+		for len(digits) <= scale {
+			digits = "0" + digits
+		}
+		out = digits[:len(digits)-scale] + "." + digits[len(digits)-scale:]
+	default:
+		out = digits[:1]
+		if len(digits) > 1 {
+			out += "." + digits[1:]
+		}
+		if adjusted != 0 {
+			out += fmt.Sprintf("E%+d", adjusted)
+		}
+	}
+	if neg {
+		out = "-" + out
+	}
+	return json.Number(out)
 }
 
 // appendJSON writes a parsed value; members of objects in the order of their names.
