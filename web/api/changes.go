@@ -1,0 +1,88 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humachi"
+
+	"github.com/weir-lake/weir/compute/job"
+	"github.com/weir-lake/weir/compute/stream"
+	"github.com/weir-lake/weir/table/rowjson"
+	"github.com/weir-lake/weir/table/schema"
+)
+
+// streamChanges sends the changes of a query that never ends as NDJSON: members _epoch and _kind, then
+// the columns. It ends with the client, the time limit or the service.
+func (a *API) streamChanges(ctx context.Context, s *job.Stream, bigIntString bool, release func()) *huma.StreamResponse {
+	return &huma.StreamResponse{Body: func(hc huma.Context) {
+		defer release()
+		ctx, stop := context.WithCancel(ctx)
+		defer stop()
+		go func() {
+			select {
+			case <-a.closing:
+				stop()
+			case <-ctx.Done():
+			}
+		}()
+		_, w := humachi.Unwrap(hc)
+		w.Header().Set("Content-Type", typeNDJSON)
+		c := &changeWriter{w: w, to: http.NewResponseController(w)}
+		err := c.open(s, bigIntString)
+		if err == nil {
+			err = s.Run(ctx, c.epoch)
+		}
+		if err != nil && (ctx.Err() == nil || errors.Is(context.Cause(ctx), errTimeout)) {
+			held := holdBuffer{}
+			if out := (&ndjsonWriter{out: &held}); out.fail(ProblemOf(timedOut(ctx, err))) {
+				_, _ = held.WriteTo(w) // a client that has gone needs no reason
+			}
+		}
+	}}
+}
+
+// changeWriter writes changes as lines.
+type changeWriter struct {
+	w   http.ResponseWriter
+	to  *http.ResponseController
+	enc *rowjson.Encoder
+	buf []byte
+}
+
+func (c *changeWriter) open(s *job.Stream, bigIntString bool) (err error) {
+	var fields []schema.Field
+	for i, col := range s.Columns() {
+		fields = append(fields, schema.Field{ID: i, Name: col.Name, Type: col.Type})
+	}
+	c.enc, err = rowjson.NewEncoder(fields, rowjson.EncodeOptions{BigIntString: bigIntString})
+	return err
+}
+
+func (c *changeWriter) epoch(e int64, changes []stream.Delta) error {
+	c.buf = c.buf[:0]
+	for _, d := range changes {
+		for i := range int(d.Rows.NumRows()) {
+			weight, kind := int32(1), "+I"
+			if d.Weights != nil {
+				weight = d.Weights[i]
+			}
+			if weight < 0 {
+				weight, kind = -weight, "-D"
+			}
+			for range weight {
+				c.buf = fmt.Appendf(c.buf, `{"_epoch":%d,"_kind":"%s",`, e, kind)
+				c.buf = append(c.enc.AppendMembers(c.buf, d.Rows, i), '}', '\n')
+			}
+		}
+	}
+	_ = c.to.SetWriteDeadline(time.Now().Add(writeTimeout)) // not supported by recorders in tests
+	if _, err := c.w.Write(c.buf); err != nil {
+		return fmt.Errorf("send changes: %w", err)
+	}
+	return c.to.Flush()
+}

@@ -1,0 +1,324 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humachi"
+
+	"github.com/weir-lake/weir/compute/session"
+	"github.com/weir-lake/weir/compute/sql"
+	"github.com/weir-lake/weir/internal/errkind"
+	"github.com/weir-lake/weir/olap"
+	"github.com/weir-lake/weir/web/auth"
+)
+
+// holdBytes is how much of an answer is made before its status is sent: an error up to there has a
+// status of its own.
+const holdBytes = 1 << 20
+
+// writeTimeout bounds how long a client may take to accept a piece of an answer.
+const writeTimeout = 60 * time.Second
+
+// Headers of answers with rows.
+const (
+	headerQuery = "Weir-Query-Id"
+	headerCut   = "Weir-Cut"   // the cut as JSON
+	headerError = "Weir-Error" // trailer: the problem as JSON
+)
+
+// QueryRequest is one statement of any kind.
+type QueryRequest struct {
+	SQL         string            `json:"sql" doc:"one statement of any kind" minLength:"1"`
+	Params      *Params           `json:"params,omitempty"`
+	Format      string            `json:"format,omitempty" enum:"json,ndjson,csv,arrow" doc:"of the rows; default: what Accept asks for, else json"`
+	Timeout     string            `json:"timeout,omitempty" doc:"a duration like 30s"`
+	Consistency string            `json:"consistency,omitempty" enum:"latest,cut" doc:"cut (default): all tables at one epoch; latest: each at its newest"`
+	Database    string            `json:"database,omitempty" doc:"current database; default: default"`
+	Variables   map[string]string `json:"variables,omitempty" doc:"as SET does"`
+	Session     string            `json:"session,omitempty" maxLength:"64" doc:"an id of your choice: what SET, USE and CREATE TEMPORARY do is kept for the next requests with it, 30 minutes long"`
+}
+
+// QueryDone is the answer of a statement without rows.
+type QueryDone struct {
+	Message string `json:"message"`
+	Job     string `json:"job,omitempty" doc:"id of the job started"`
+}
+
+type queryInput struct {
+	Accept string `header:"Accept"`
+	BigInt string `query:"bigint" enum:"string,number" doc:"string: BIGINT values as strings"`
+	Body   QueryRequest
+}
+
+func (a *API) queryRoutes(h huma.API) {
+	op := a.op(h, http.MethodPost, "/v1/query", "query", "Run one SQL statement")
+	op.Description = "Rows come as a JSON object, as NDJSON, CSV or an Arrow stream; a statement without rows answers with a message. A query that never ends streams its changes as NDJSON."
+	op.Responses["200"] = &huma.Response{Description: "The rows, or what was done.", Content: map[string]*huma.MediaType{
+		typeJSON:   {Schema: &huma.Schema{Type: "object", Description: `{"columns": [{"name", "type"}], "data": [{..}], "rows": n, "cut": {..}, "statistics": {..}}, or {"message", "job"}`}},
+		typeNDJSON: {Schema: &huma.Schema{Type: "string"}}, typeCSV: {Schema: &huma.Schema{Type: "string"}}, typeArrow: {Schema: &huma.Schema{Type: "string", Format: "binary"}},
+	}}
+	huma.Register(h, op, func(ctx context.Context, in *queryInput) (*huma.StreamResponse, error) {
+		out, err := a.query(ctx, in)
+		return out, problem(err)
+	})
+	huma.Register(h, a.op(h, http.MethodGet, "/v1/queries", "list-queries", "List queries that run, wait, or have ended"),
+		limited(func(context.Context, *struct{}) (*body[list[olap.Info]], error) {
+			return listing(a.opts.Queries.Queries()), nil
+		}))
+	type byID struct {
+		ID string `path:"id"`
+	}
+	huma.Register(h, a.op(h, http.MethodGet, "/v1/queries/{id}", "show-query", "Show a query"),
+		limited(func(_ context.Context, in *byID) (*body[olap.Info], error) {
+			q, err := a.opts.Queries.Show(in.ID)
+			return answer(q), err
+		}))
+	huma.Register(h, a.op(h, http.MethodDelete, "/v1/queries/{id}", "cancel-query", "Cancel a query"),
+		limited(func(ctx context.Context, in *byID) (*struct{}, error) {
+			return nil, a.opts.Queries.Cancel(in.ID, auth.User(ctx))
+		}))
+}
+
+// query runs the statement up to where its answer's status is known.
+func (a *API) query(ctx context.Context, in *queryInput) (*huma.StreamResponse, error) {
+	format, err := formatOf(in.Body.Format, in.Accept)
+	if err != nil {
+		return nil, err
+	}
+	params, err := Params{}.literals()
+	if in.Body.Params != nil {
+		params, err = in.Body.Params.literals()
+	}
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel, err := a.queryContext(ctx, in.Body.Timeout)
+	if err != nil {
+		return nil, err
+	}
+	sess, back, err := a.session(ctx, &in.Body)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	release := func() { back(); cancel() }
+	begin := a.opts.Now()
+	res, err := execute(ctx, sess, in.Body.SQL, params)
+	if err != nil {
+		release()
+		return nil, timedOut(ctx, err)
+	}
+	switch {
+	case res.Stream != nil:
+		if format != formatNDJSON {
+			release()
+			return nil, errkind.New(errkind.Invalid, "this query never ends: ask for format ndjson to see its changes, or SET 'execution.runtime-mode' = 'batch' for what there is now")
+		}
+		return a.streamChanges(ctx, res.Stream, in.BigInt == "string", release), nil
+	case res.Rows == nil:
+		release()
+		return done(QueryDone{res.Message, res.Job}), nil
+	}
+	x := &result{ctx: ctx, rows: res.Rows, begin: begin, now: a.opts.Now, release: release, message: res.Message}
+	if err := x.open(format, in.BigInt == "string"); err != nil {
+		x.close()
+		return nil, err
+	}
+	if err := x.hold(); err != nil {
+		x.close()
+		return nil, timedOut(ctx, err)
+	}
+	return &huma.StreamResponse{Body: x.send}, nil
+}
+
+func execute(ctx context.Context, sess *session.Session, text string, params session.Params) (*session.Result, error) {
+	st, err := sql.Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	return sess.Execute(ctx, text, st, params)
+}
+
+// queryContext bounds a statement's time.
+func (a *API) queryContext(ctx context.Context, timeout string) (context.Context, context.CancelFunc, error) {
+	limit := a.opts.QueryTimeoutMax
+	if timeout != "" {
+		d, err := time.ParseDuration(timeout)
+		if err != nil || d <= 0 {
+			return nil, nil, errkind.Errorf(errkind.Invalid, "timeout %q: want a duration like 30s or 5m", timeout)
+		}
+		limit = min(d, limit)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, errTimeout)
+	return ctx, cancel, nil
+}
+
+// timedOut names the time limit when it is what ended the statement.
+func timedOut(ctx context.Context, err error) error {
+	if errkind.Is(err, errkind.Canceled) && errors.Is(context.Cause(ctx), errTimeout) && !errors.Is(err, errTimeout) {
+		return fmt.Errorf("%w: %w", errTimeout, err)
+	}
+	return err
+}
+
+// session is the one the request names, or one for it alone.
+func (a *API) session(ctx context.Context, r *QueryRequest) (*session.Session, func(), error) {
+	vars := map[string]string{}
+	for k, v := range r.Variables {
+		vars[k] = v
+	}
+	if r.Consistency != "" {
+		vars[session.VarConsistency] = r.Consistency
+	}
+	if r.Session != "" && (r.Database != "" || len(vars) > 0) {
+		return nil, nil, errkind.New(errkind.Invalid, "a request with a session sets database, variables and consistency by statements: USE, SET 'weir.consistency' = 'latest'")
+	}
+	user := auth.User(ctx)
+	return a.sessions.take(user, r.Session, func() *session.Session {
+		return session.New(a.opts.Services, session.Options{User: user, Database: r.Database, Variables: vars})
+	})
+}
+
+// done answers a statement without rows.
+func done(d QueryDone) *huma.StreamResponse {
+	return &huma.StreamResponse{Body: func(ctx huma.Context) {
+		ctx.SetHeader("Content-Type", typeJSON)
+		_ = json.NewEncoder(ctx.BodyWriter()).Encode(d) // a client that has gone needs no answer
+	}}
+}
+
+// formatOf chooses the format of the rows.
+func formatOf(asked, accept string) (string, error) {
+	if asked != "" {
+		return asked, nil
+	}
+	if accept == "" {
+		return formatJSON, nil
+	}
+	known := map[string]string{typeJSON: formatJSON, typeNDJSON: formatNDJSON, "application/jsonl": formatNDJSON,
+		typeCSV: formatCSV, typeArrow: formatArrow, "*/*": formatJSON, "application/*": formatJSON, "application/problem+json": formatJSON}
+	for _, part := range strings.Split(accept, ",") {
+		t, _, err := mime.ParseMediaType(part)
+		if f := known[t]; err == nil && f != "" {
+			return f, nil
+		}
+	}
+	return "", errkind.Errorf(errkind.Invalid, "Accept %q: rows come as %s, %s, %s or %s", accept, typeJSON, typeNDJSON, typeCSV, typeArrow)
+}
+
+// result is an answer with rows under way.
+type result struct {
+	ctx     context.Context
+	rows    session.Rows
+	out     rowWriter
+	held    holdBuffer
+	begin   time.Time
+	now     func() time.Time
+	count   int64
+	ended   bool // all rows are in held
+	message string
+	release func()
+}
+
+func (x *result) open(format string, bigIntString bool) (err error) {
+	x.out, err = newRowWriter(format, &x.held, x.rows.Columns(), bigIntString)
+	return err
+}
+
+// hold makes the first part of the answer.
+func (x *result) hold() error {
+	for x.held.Len() < holdBytes {
+		more, err := x.step()
+		if err != nil || !more {
+			x.ended = err == nil
+			return err
+		}
+	}
+	return nil
+}
+
+// step writes one batch; more is false when the answer is complete.
+func (x *result) step() (more bool, err error) {
+	b, err := x.rows.Next(x.ctx)
+	if errors.Is(err, io.EOF) {
+		return false, x.out.end(x.summary())
+	}
+	if err != nil {
+		return false, err
+	}
+	defer b.Release()
+	x.count += b.NumRows()
+	return true, x.out.batch(b)
+}
+
+func (x *result) summary() summary {
+	s := summary{Rows: x.count, Cut: x.rows.Cut(), Message: x.message}
+	s.Statistics = &statistics{ElapsedMillis: x.now().Sub(x.begin).Milliseconds(), QueryID: queryID(x.rows)}
+	return s
+}
+
+func queryID(r session.Rows) string {
+	if q, ok := r.(interface{ QueryID() string }); ok {
+		return q.QueryID()
+	}
+	return ""
+}
+
+func (x *result) close() {
+	_ = x.rows.Close() // what it could report was reported by Next
+	x.release()
+}
+
+// send writes the answer out, the held part first.
+func (x *result) send(hc huma.Context) {
+	defer x.close()
+	_, w := humachi.Unwrap(hc)
+	header := w.Header()
+	header.Set("Content-Type", x.out.contentType())
+	if id := queryID(x.rows); id != "" {
+		header.Set(headerQuery, id)
+	}
+	if cut := x.rows.Cut(); cut != nil {
+		if data, err := json.Marshal(cut); err == nil {
+			header.Set(headerCut, string(data))
+		}
+	}
+	to := http.NewResponseController(w)
+	for {
+		// Without a deadline a client that stops reading would hold the query's slot.
+		_ = to.SetWriteDeadline(time.Now().Add(writeTimeout)) // not supported by recorders in tests
+		if _, err := x.held.WriteTo(w); err != nil {
+			return // the client has gone; closing the rows cancels the query
+		}
+		if x.ended {
+			return
+		}
+		more, err := x.step()
+		if err != nil {
+			x.fail(w, timedOut(x.ctx, err))
+			return
+		}
+		x.ended = !more
+	}
+}
+
+// fail ends an answer whose status was sent so that nobody takes it for complete.
+func (x *result) fail(w http.ResponseWriter, err error) {
+	p := ProblemOf(err)
+	if data, err := json.Marshal(p); err == nil {
+		w.Header().Set(http.TrailerPrefix+headerError, string(data))
+	}
+	if !x.out.fail(p) {
+		panic(http.ErrAbortHandler) // the format has no place for an error: break the connection
+	}
+	_, _ = x.held.WriteTo(w)
+}
