@@ -13,6 +13,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/weir-lake/weir/compute/connector"
+	"github.com/weir-lake/weir/compute/connector/connectortest"
 	"github.com/weir-lake/weir/internal/errkind"
 	"github.com/weir-lake/weir/storage/objstore"
 )
@@ -41,6 +42,26 @@ func chunk(t *testing.T, from, n int, kinds ...int8) connector.Chunk {
 		b.Field(2).(*array.TimestampBuilder).Append(arrow.Timestamp(i))
 	}
 	return connector.Chunk{Rows: b.NewRecordBatch(), Kinds: kinds}
+}
+
+func TestSinkConformance(t *testing.T) {
+	for _, format := range []string{"json", "csv", "parquet", "debezium-json"} {
+		t.Run(format, func(t *testing.T) {
+			connectortest.Sink(t, connectortest.SinkSpec{New: func(t *testing.T) connectortest.Outside {
+				dir := t.TempDir() + "/out"
+				return connectortest.Outside{
+					Open:  func(t *testing.T) connector.Sink { return sinkOf(t, dir, format) },
+					Chunk: func(t *testing.T, from, n int) connector.Chunk { return chunk(t, from, n) },
+					Rows: func(t *testing.T) []string {
+						if visible(t, dir) == 0 {
+							return nil
+						}
+						return all(t, opened(t, table(map[string]string{"path": dir, "format": format}), connector.Context{}))
+					},
+				}
+			}})
+		})
+	}
 }
 
 func put(t *testing.T, s *sink, epoch, term int64, rows ...connector.Chunk) {
@@ -97,26 +118,6 @@ func TestSinkRefusesWhatItCannotHold(t *testing.T) {
 		if _, err := Factory().OpenSink(t.Context(), connector.Context{Table: table(opts), Options: opts, JobID: "j"}); !errkind.Is(err, errkind.Invalid) {
 			t.Errorf("%v: %v", opts, err)
 		}
-	}
-}
-
-// Of two owners that both believe to hold the job, one commits and the other stops.
-func TestSinkFencing(t *testing.T) {
-	dir := t.TempDir()
-	old := sinkOf(t, dir, "json")
-	put(t, old, 1, 1, chunk(t, 0, 1))
-	next := sinkOf(t, dir, "json")
-	put(t, next, 2, 2, chunk(t, 1, 1))
-	err := old.Write(t.Context(), connector.Progress{Epoch: 3, Term: 1}, []connector.Chunk{chunk(t, 1, 2)})
-	if !errkind.Is(err, errkind.Conflict) || !strings.Contains(err.Error(), "taken over") {
-		t.Errorf("the replaced owner: %v", err)
-	}
-	stale := sinkOf(t, dir, "json")
-	if err := stale.Write(t.Context(), connector.Progress{Epoch: 5, Term: 1}, []connector.Chunk{chunk(t, 1, 2)}); !errkind.Is(err, errkind.Conflict) {
-		t.Errorf("a lower term after reading progress: %v", err)
-	}
-	if n := len(all(t, opened(t, table(map[string]string{"path": dir, "format": "json"}), connector.Context{}))); n != 2 {
-		t.Errorf("%d rows visible, want 2", n)
 	}
 }
 
