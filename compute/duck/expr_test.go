@@ -289,7 +289,7 @@ func concatenated(rows []arrow.RecordBatch) arrow.RecordBatch {
 
 func TestExpressionsMeanTheSame(t *testing.T) {
 	p := newPool(t, duck.Options{Workers: 1})
-	n := 400
+	n := 200
 	if testing.Short() {
 		n = 40
 	}
@@ -342,6 +342,17 @@ func expressions(t *testing.T) []expr.Expr {
 	add("OR", apply(t, "=", col("i2"), num(0)), quotient)
 	add("CASE", apply(t, "=", col("i2"), num(0)), num(0), apply(t, "/", col("i1"), col("i2")))
 	add("CASE", apply(t, "=", col("i2"), num(0)), text("none"), castTo(apply(t, "/", col("i1"), col("i2")), schema.TString))
+	// Constants of every kind, and comparisons with them.
+	for _, s := range samples {
+		for _, v := range s.values {
+			lit := &expr.Literal{Value: v, T: s.t}
+			out = append(out, lit)
+			if v != nil && s.t.Kind != schema.IntervalDayTime {
+				add("=", col(s.name), lit)
+				add("<=", lit, col(s.name))
+			}
+		}
+	}
 	out = append(out, stringExpressions(t)...)
 	out = append(out, timeExpressions(t)...)
 	return append(out, castExpressions()...)

@@ -2,6 +2,7 @@ package duck
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"unicode/utf8"
 
@@ -113,8 +114,7 @@ func compare(p *printer, s scope, c *expr.Call) (string, bool) {
 // it equals itself and is above everything. The guards keep NULL where an argument is NULL.
 func compareFloats(op string, a, b expr.Expr, x, y string) string {
 	text := fmt.Sprintf("(%s %s %s)", x, op, y)
-	_, constA := a.(*expr.Literal)
-	_, constB := b.(*expr.Literal)
+	constA, constB := isNumber(a), isNumber(b)
 	guard := func(nan, other string, constant bool) string {
 		if constant {
 			return fmt.Sprintf("(%s AND NOT isnan(%s))", text, nan)
@@ -123,7 +123,7 @@ func compareFloats(op string, a, b expr.Expr, x, y string) string {
 	}
 	switch op {
 	case "=":
-		if constA || constB { // constants are never NaN: the language cannot write one
+		if constA || constB {
 			return text
 		}
 		return fmt.Sprintf("(%s AND NOT (isnan(%s) AND isnan(%s)))", text, x, y)
@@ -143,6 +143,16 @@ func compareFloats(op string, a, b expr.Expr, x, y string) string {
 		}
 		return guard(x, y, constB)
 	}
+}
+
+// isNumber reports a constant that is neither NULL nor NaN.
+func isNumber(e expr.Expr) bool {
+	l, ok := e.(*expr.Literal)
+	if !ok {
+		return false
+	}
+	v, ok := l.Value.(float64)
+	return ok && !math.IsNaN(v)
 }
 
 func distinctness(op string) proof {

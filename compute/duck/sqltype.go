@@ -181,7 +181,8 @@ func parens(n string, v int64) string {
 func timestampOf(n string, t schema.Type) string {
 	switch timestampType(t.Precision) {
 	case "TIMESTAMP_MS":
-		return "CAST(make_timestamp((" + n + ") * 1000) AS TIMESTAMP_MS)"
+		// A small constant is an INTEGER to DuckDB, whose product would overflow.
+		return "CAST(make_timestamp(CAST(" + n + " AS BIGINT) * 1000) AS TIMESTAMP_MS)"
 	case "TIMESTAMP":
 		return "make_timestamp(" + n + ")"
 	default:
