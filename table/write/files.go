@@ -77,6 +77,7 @@ type Spec struct {
 // DataWriter writes one data or changelog file. It is not safe for concurrent use.
 type DataWriter struct {
 	f        *Files
+	ctx      context.Context // of Create, for the clean-up of Close, which has none
 	spec     Spec
 	name     string
 	key      string
@@ -96,7 +97,7 @@ func (f *Files) Create(ctx context.Context, spec Spec) (*DataWriter, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &DataWriter{f: f, spec: spec, name: f.newName(spec.Changelog)}
+	w := &DataWriter{f: f, ctx: ctx, spec: spec, name: f.newName(spec.Changelog)}
 	w.key = dir + "/" + w.name
 	if f.layout.schema.HasPrimaryKey() {
 		if w.keyEnc, err = schema.NewRowEncoder(schema.TypesOf(f.layout.schema.KeyFields())); err != nil {
@@ -204,6 +205,9 @@ func (w *DataWriter) Close() (manifest.DataFile, error) {
 	}
 	if err := w.out.Close(); err != nil {
 		w.out.Abort()
+		// The reply alone may be lost and the file there. Not deleting it is no harm
+		// but space, so an error here changes nothing.
+		_ = w.f.store.Delete(context.WithoutCancel(w.ctx), w.key)
 		return manifest.DataFile{}, fmt.Errorf("write data file %s: %w", w.f.store.URI(w.key), err)
 	}
 	return w.describe()

@@ -28,7 +28,8 @@ func mergeConfig(s *schema.Schema) (lsm.Config, error) {
 	return cfg, err
 }
 
-// flush writes the bucket's buffered rows and changes to files.
+// flush writes the bucket's buffered rows and changes to files. After an error
+// what was not written is still buffered, and flush may be called again.
 func (w *Writer) flush(ctx context.Context, b *bucket) error {
 	place := Place{[]byte(b.id.Partition), b.id.Bucket}
 	if len(b.rows) > 0 {
@@ -41,6 +42,7 @@ func (w *Writer) flush(ctx context.Context, b *bucket) error {
 			return err
 		}
 		b.added = append(b.added, added...)
+		w.drop(b, &b.rows) // at once: a retry after an error below must not write them again
 	}
 	if len(b.changes) > 0 {
 		log, err := w.writeChanges(ctx, place, b.changes)
@@ -48,8 +50,8 @@ func (w *Writer) flush(ctx context.Context, b *bucket) error {
 			return err
 		}
 		b.logs = append(b.logs, log)
+		w.drop(b, &b.changes)
 	}
-	w.drop(b)
 	return nil
 }
 

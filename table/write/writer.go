@@ -380,7 +380,8 @@ func (w *Writer) sorted() []*bucket {
 func (w *Writer) BufferedBytes() int64 { return w.bytes }
 
 // Prepare writes what is buffered and returns the messages to commit, ordered by
-// partition and bucket. The files are the commit's from now on; if it never
+// partition and bucket. After an error nothing is lost: Prepare may be called
+// again, or Abort. The files are the commit's from now on; if it never
 // comes, Discard deletes them.
 func (w *Writer) Prepare(ctx context.Context) ([]commit.Message, error) {
 	var out []commit.Message
@@ -416,7 +417,8 @@ func (w *Writer) Discard(ctx context.Context, messages []commit.Message) error {
 func (w *Writer) Abort(ctx context.Context) error {
 	var errs []error
 	for _, b := range w.sorted() {
-		w.drop(b)
+		w.drop(b, &b.rows)
+		w.drop(b, &b.changes)
 		for _, f := range slices.Concat(b.added, b.logs) {
 			errs = append(errs, w.files.Delete(ctx, Place{[]byte(b.id.Partition), b.id.Bucket}, f.Name))
 		}
@@ -425,13 +427,15 @@ func (w *Writer) Abort(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// drop frees the bucket's buffered rows.
-func (w *Writer) drop(b *bucket) {
-	for _, r := range slices.Concat(b.rows, b.changes) {
+// drop frees buffered batches of the bucket.
+func (w *Writer) drop(b *bucket, rows *[]arrow.RecordBatch) {
+	for _, r := range *rows {
+		n := batchBytes(r)
+		b.bytes -= n
+		w.bytes -= n
 		r.Release()
 	}
-	w.bytes -= b.bytes
-	b.rows, b.changes, b.bytes = nil, nil, 0
+	*rows = nil
 }
 
 // batchBytes is the memory that a batch keeps alive.
