@@ -56,7 +56,7 @@ func bindTimestampAdd(args []schema.Type, lits []*Literal) (schema.Type, []schem
 	}
 	if t.Kind == schema.Date && lits[0] != nil {
 		if unit, ok := lits[0].Value.(string); ok && isSubDayUnit(unit) {
-			t = schema.TTimestamp(0)
+			t = schema.TTimestamp(6) // the default precision of TIMESTAMP
 		}
 	}
 	want := []schema.Type{args[0], schema.TBigInt.WithNotNull(args[1].NotNull), t.WithNotNull(args[2].NotNull)}
