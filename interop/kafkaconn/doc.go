@@ -1,3 +1,3 @@
-// Package kafkaconn runs the Kafka connector against a real broker: the conformance suite
-// of sources, and the exactly-once sink through an owner that is replaced.
+// Package kafkaconn runs the Kafka connector's conformance suites, of sources and of
+// exactly-once sinks, against a real broker.
 package kafkaconn

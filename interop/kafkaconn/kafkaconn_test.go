@@ -11,13 +11,14 @@ import (
 	"github.com/weir-lake/weir/compute/connector/connectortest"
 	"github.com/weir-lake/weir/compute/connector/kafka"
 	"github.com/weir-lake/weir/compute/plan"
+	"github.com/weir-lake/weir/internal/errkind"
 	"github.com/weir-lake/weir/interop/peer"
 	"github.com/weir-lake/weir/table/schema"
 )
 
 const rows = 250
 
-func table(addr string) *plan.Table {
+func table(addr, topic string) *plan.Table {
 	return &plan.Table{
 		Name: "events",
 		Columns: []plan.TableColumn{
@@ -25,7 +26,7 @@ func table(addr string) *plan.Table {
 			{Column: plan.Column{Name: "text", Type: schema.TString}},
 		},
 		Options: map[string]string{
-			"connector": "kafka", "topic": "events", "properties.bootstrap.servers": addr, "format": "json",
+			"connector": "kafka", "topic": topic, "properties.bootstrap.servers": addr, "format": "json",
 			"key.format": "json", "key.fields": "id", "scan.startup.mode": "earliest-offset",
 		},
 	}
@@ -33,17 +34,25 @@ func table(addr string) *plan.Table {
 
 func sink(t *testing.T, tb *plan.Table) connector.Sink {
 	t.Helper()
-	s, err := kafka.Factory().OpenSink(t.Context(), connector.Context{Table: tb, Options: tb.Options, JobID: "job"})
+	s, err := kafka.Factory().OpenSink(t.Context(), connector.Context{Table: tb, Options: tb.Options, JobID: "job-" + tb.Options["topic"]})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func source(t *testing.T, tb *plan.Table) connector.Source {
+	t.Helper()
+	s, err := kafka.Factory().OpenSource(t.Context(), connector.Context{Table: tb, Options: tb.Options, Bounded: true})
+	if err != nil {
+		t.Fatal(err)
+	}
 	return s
 }
 
 func chunk(t *testing.T, from, n int) connector.Chunk {
 	t.Helper()
-	s, err := connector.ArrowSchema(connector.SinkFields(table("")))
+	s, err := connector.ArrowSchema(connector.SinkFields(table("", "")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,33 +65,46 @@ func chunk(t *testing.T, from, n int) connector.Chunk {
 	return connector.Chunk{Rows: b.NewRecordBatch()}
 }
 
-// Ten epochs by two owners, the first of which goes on after it was replaced: the topic
-// holds every row once, and a source passes the suite over its transactions.
+// Both suites on one broker; the source's reads what a sink wrote in ten transactions, of
+// which every third ends with an owner that goes away.
 func TestRealBroker(t *testing.T) {
-	tb := table(peer.Kafka(t).Addr)
-	owner, term := sink(t, tb), int64(1)
-	for epoch := range int64(10) {
-		at := connector.Progress{Epoch: epoch + 1, Term: term}
-		if epoch == 5 {
-			replaced := owner
-			owner, term = sink(t, tb), 2
-			if p, err := owner.Progress(t.Context()); err != nil || p.Epoch != 5 {
-				t.Fatalf("the new owner finds %v, %v", p, err)
+	addr := peer.Kafka(t).Addr
+	topics := 0
+	t.Run("Sink", func(t *testing.T) {
+		connectortest.Sink(t, connectortest.SinkSpec{New: func(*testing.T) connectortest.Outside {
+			topics++
+			tb := table(addr, fmt.Sprint("sink-", topics))
+			return connectortest.Outside{
+				Open:  func(t *testing.T) connector.Sink { return sink(t, tb) },
+				Chunk: chunk,
+				Rows: func(t *testing.T) []string {
+					s := source(t, tb)
+					defer s.Close()
+					to, _, err := s.Poll(t.Context(), nil, 1<<20)
+					if errkind.Is(err, errkind.NotFound) {
+						return nil // no row was written, so the topic was not made
+					}
+					if err != nil {
+						t.Fatal(err)
+					}
+					return connectortest.Read(t, s, nil, to)
+				},
 			}
-			if err := replaced.Write(t.Context(), at, []connector.Chunk{chunk(t, 125, 25)}); err == nil {
-				t.Fatal("the replaced owner wrote")
+		}})
+	})
+	t.Run("Source", func(t *testing.T) {
+		tb := table(addr, "events")
+		owner, term := sink(t, tb), int64(1)
+		for epoch := range int64(10) {
+			if err := owner.Write(t.Context(), connector.Progress{Epoch: epoch + 1, Term: term}, []connector.Chunk{chunk(t, 25*int(epoch), 25)}); err != nil {
+				t.Fatal(err)
 			}
-			at.Term = term
+			if epoch%3 == 2 {
+				_ = owner.Close()
+				owner, term = sink(t, tb), term+1
+			}
 		}
-		if err := owner.Write(t.Context(), at, []connector.Chunk{chunk(t, 25*int(epoch), 25)}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	connectortest.Source(t, connectortest.SourceSpec{Rows: rows, Open: func(t *testing.T) connector.Source {
-		s, err := kafka.Factory().OpenSource(t.Context(), connector.Context{Table: tb, Options: tb.Options, Bounded: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s
-	}})
+		_ = owner.Close()
+		connectortest.Source(t, connectortest.SourceSpec{Rows: rows, Open: func(t *testing.T) connector.Source { return source(t, tb) }})
+	})
 }
