@@ -88,7 +88,7 @@ func (c *comparison) found(rec arrow.RecordBatch, _ []int32) error {
 }
 
 func (c *comparison) count(rec arrow.RecordBatch, weights []int32, sign int64) error {
-	enc, err := rowkey.NewEncoder(rec.Columns())
+	enc, err := rowkey.NewKeyEncoder(rec.Columns())
 	if err != nil {
 		return err
 	}
@@ -190,11 +190,11 @@ func (p *partialRows) encoders(rec arrow.RecordBatch) (key *rowkey.Encoder, cell
 	for i, k := range p.key {
 		cols[i] = rec.Column(k)
 	}
-	if key, err = rowkey.NewEncoder(cols); err != nil {
+	if key, err = rowkey.NewKeyEncoder(cols); err != nil {
 		return nil, nil, err
 	}
 	for _, c := range rec.Columns() {
-		e, err := rowkey.NewEncoder([]arrow.Array{c})
+		e, err := rowkey.NewKeyEncoder([]arrow.Array{c})
 		if err != nil {
 			return nil, nil, err
 		}
@@ -234,7 +234,7 @@ func (p *partialRows) found(rec arrow.RecordBatch, diff map[string]int64) error 
 	if err != nil {
 		return err
 	}
-	whole, err := rowkey.NewEncoder(rec.Columns())
+	whole, err := rowkey.NewKeyEncoder(rec.Columns())
 	if err != nil {
 		return err
 	}
@@ -308,7 +308,7 @@ func (p *partialRows) missingRow(c *comparison, k string) (string, error) {
 	}
 	rec := b.NewRecordBatch()
 	defer rec.Release()
-	enc, err := rowkey.NewEncoder(rec.Columns())
+	enc, err := rowkey.NewKeyEncoder(rec.Columns())
 	if err != nil {
 		return "", err
 	}

@@ -6,10 +6,10 @@
 // The stream engine uses the bytes as state keys, as stored rows and as the total order
 // that breaks ties (docs/semantics.md, "Order is total"); they decode back into builders.
 //
-// Two values that SQL calls equal have equal bytes, so -0.0 is encoded, and comes back,
-// as 0.0, and every NaN as one NaN. Every column is self-delimiting: the encoding of a row
-// is the concatenation of its columns, and no encoding is a proper prefix of another of
-// the same types.
+// Rows decode to what they were, except that there is one NaN. Keys (NewKeyEncoder, for
+// grouping, joining, partitions and DISTINCT) have equal bytes where SQL calls the values
+// equal: in them -0.0 is 0.0. Every column is self-delimiting: the encoding of a row is the
+// concatenation of its columns, and no encoding is a proper prefix of another of the same types.
 //
 // Decoding bytes that were not encoded with the same types fails with an error of kind
 // corrupt and never panics.

@@ -42,12 +42,26 @@ type Encoder struct {
 	cols []appendFunc
 }
 
-// NewEncoder returns an encoder of rows of cols in the canonical order. Arrays may be slices.
-// It fails with kind invalid for a type without an order.
-func NewEncoder(cols []arrow.Array) (*Encoder, error) {
+// zeros says what becomes of -0.0, which SQL calls equal to 0.0 although it is another number.
+type zeros bool
+
+const (
+	zerosKept  zeros = false // rows come back as they were; -0.0 sorts right before 0.0
+	zerosEqual zeros = true  // keys that SQL calls equal have equal bytes
+)
+
+// NewEncoder returns an encoder of rows of cols in the canonical order: they decode to what
+// they were. Arrays may be slices. It fails with kind invalid for a type without an order.
+func NewEncoder(cols []arrow.Array) (*Encoder, error) { return newEncoder(cols, zerosKept) }
+
+// NewKeyEncoder returns an encoder of keys: values that SQL calls equal have equal bytes, so
+// -0.0 comes back as 0.0.
+func NewKeyEncoder(cols []arrow.Array) (*Encoder, error) { return newEncoder(cols, zerosEqual) }
+
+func newEncoder(cols []arrow.Array, z zeros) (*Encoder, error) {
 	e := &Encoder{cols: make([]appendFunc, len(cols))}
 	for i, c := range cols {
-		f, err := columnEncoder(c, tagNull)
+		f, err := z.column(c, tagNull)
 		if err != nil {
 			return nil, err
 		}
@@ -66,7 +80,7 @@ func NewSortEncoder(cols []arrow.Array, orders []Order) (*Encoder, error) {
 		if orders[i].NullsFirst != orders[i].Desc {
 			nullTag = tagNull
 		}
-		f, err := columnEncoder(c, nullTag)
+		f, err := zerosEqual.column(c, nullTag)
 		if err != nil {
 			return nil, err
 		}
@@ -97,8 +111,8 @@ func inverted(f appendFunc) appendFunc {
 	}
 }
 
-func columnEncoder(a arrow.Array, nullTag byte) (appendFunc, error) {
-	f, err := valueEncoder(a)
+func (z zeros) column(a arrow.Array, nullTag byte) (appendFunc, error) {
+	f, err := z.value(a)
 	if err != nil {
 		return nil, err
 	}
@@ -113,8 +127,8 @@ func columnEncoder(a arrow.Array, nullTag byte) (appendFunc, error) {
 	}, nil
 }
 
-// valueEncoder encodes a value known not to be NULL, without a tag.
-func valueEncoder(a arrow.Array) (appendFunc, error) {
+// value encodes a value known not to be NULL, without a tag.
+func (z zeros) value(a arrow.Array) (appendFunc, error) {
 	switch a := a.(type) {
 	case *array.Null:
 		return func(dst []byte, _ int) []byte { return dst }, nil
@@ -146,12 +160,20 @@ func valueEncoder(a arrow.Array) (appendFunc, error) {
 	case *array.Float32:
 		v := a.Float32Values()
 		return func(dst []byte, row int) []byte {
-			return binary.BigEndian.AppendUint32(dst, orderFloat32(v[row]))
+			x := v[row]
+			if x == 0 && z == zerosEqual {
+				x = 0
+			}
+			return binary.BigEndian.AppendUint32(dst, orderFloat32(x))
 		}, nil
 	case *array.Float64:
 		v := a.Float64Values()
 		return func(dst []byte, row int) []byte {
-			return binary.BigEndian.AppendUint64(dst, OrderFloat64(v[row]))
+			x := v[row]
+			if x == 0 && z == zerosEqual {
+				x = 0
+			}
+			return binary.BigEndian.AppendUint64(dst, OrderFloat64(x))
 		}, nil
 	case *array.Decimal128:
 		v := a.Values()
@@ -164,16 +186,16 @@ func valueEncoder(a arrow.Array) (appendFunc, error) {
 	case *array.Binary:
 		return func(dst []byte, row int) []byte { return appendEscaped(dst, a.ValueString(row)) }, nil
 	default:
-		return nestedEncoder(a)
+		return z.nested(a)
 	}
 }
 
-func nestedEncoder(a arrow.Array) (appendFunc, error) {
+func (z zeros) nested(a arrow.Array) (appendFunc, error) {
 	switch a := a.(type) {
 	case *array.Map: // before List: a Map is one too
-		return mapEncoder(a)
+		return z.mapEntries(a)
 	case *array.List:
-		elem, err := columnEncoder(a.ListValues(), tagNull)
+		elem, err := z.column(a.ListValues(), tagNull)
 		if err != nil {
 			return nil, err
 		}
@@ -187,7 +209,7 @@ func nestedEncoder(a arrow.Array) (appendFunc, error) {
 	case *array.Struct:
 		fields := make([]appendFunc, a.NumField())
 		for i := range fields {
-			f, err := columnEncoder(a.Field(i), tagNull)
+			f, err := z.column(a.Field(i), tagNull)
 			if err != nil {
 				return nil, err
 			}
@@ -204,14 +226,14 @@ func nestedEncoder(a arrow.Array) (appendFunc, error) {
 	}
 }
 
-// mapEncoder writes the entries sorted, because two maps with the same entries are equal
+// mapEntries writes the entries sorted, because two maps with the same entries are equal
 // whatever the order they were built in.
-func mapEncoder(a *array.Map) (appendFunc, error) {
-	key, err := columnEncoder(a.Keys(), tagNull)
+func (z zeros) mapEntries(a *array.Map) (appendFunc, error) {
+	key, err := z.column(a.Keys(), tagNull)
 	if err != nil {
 		return nil, err
 	}
-	item, err := columnEncoder(a.Items(), tagNull)
+	item, err := z.column(a.Items(), tagNull)
 	if err != nil {
 		return nil, err
 	}
@@ -247,12 +269,9 @@ func OrderInt64(v int64) uint64 { return uint64(v) ^ 1<<63 }
 // UnorderInt64 is the inverse of OrderInt64.
 func UnorderInt64(u uint64) int64 { return int64(u ^ 1<<63) }
 
-// OrderFloat64 maps v so that unsigned order is the canonical order: -0.0 equals 0.0 and
-// NaN is above +Inf.
+// OrderFloat64 maps v so that unsigned order is the canonical order: -0.0 is right below 0.0
+// and NaN is above +Inf.
 func OrderFloat64(v float64) uint64 {
-	if v == 0 {
-		return 1 << 63
-	}
 	if v != v {
 		return math.MaxUint64
 	}
@@ -276,9 +295,6 @@ func UnorderFloat64(u uint64) float64 {
 }
 
 func orderFloat32(v float32) uint32 {
-	if v == 0 {
-		return 1 << 31
-	}
 	if v != v {
 		return math.MaxUint32
 	}

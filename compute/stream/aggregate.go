@@ -227,7 +227,7 @@ func (a *aggregateOp) findSlots(mem memory.Allocator, set int, groups []arrow.Ar
 		}
 		groups = masked
 	}
-	enc, err := rowkey.NewEncoder(groups)
+	enc, err := rowkey.NewKeyEncoder(groups)
 	if err != nil {
 		return err
 	}

@@ -211,7 +211,7 @@ type distinctRows struct {
 
 // transitions replaces the weights by the changes of the sets of values.
 func (d *distinctRows) transitions(r *aggRows) error {
-	enc, err := r.argEncoder()
+	enc, err := rowkey.NewKeyEncoder(r.args)
 	if err != nil {
 		return err
 	}

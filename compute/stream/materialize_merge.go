@@ -49,7 +49,7 @@ func (appendMerger) size() (int64, int64)   { return 0, 0 }
 func keyed(opts *SinkOptions, in []Delta, fn func(key, seq, row []byte, w int64) error) error {
 	var key, seq, row []byte
 	for _, d := range in {
-		keyEnc, err := rowkey.NewEncoder(pick(d.Rows, opts.Key))
+		keyEnc, err := rowkey.NewKeyEncoder(pick(d.Rows, opts.Key))
 		if err != nil {
 			return err
 		}

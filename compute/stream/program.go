@@ -109,7 +109,7 @@ func (k *keyer) encoder(x *epoch, in arrow.RecordBatch) (*rowkey.Encoder, []arro
 	if err != nil {
 		return nil, nil, err
 	}
-	enc, err := rowkey.NewEncoder(cols)
+	enc, err := rowkey.NewKeyEncoder(cols)
 	if err != nil {
 		releaseArrays(cols)
 		return nil, nil, err

@@ -86,7 +86,7 @@ func (s *sessionOp) rowsOf(d Delta, fn func(part []byte, t int64, row []byte, w 
 	for i, c := range s.partitionBy {
 		parts[i] = d.Rows.Column(c)
 	}
-	partEnc, err := rowkey.NewEncoder(parts)
+	partEnc, err := rowkey.NewKeyEncoder(parts)
 	if err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ func (o *setOp) step(x *epoch, in [][]Delta) ([]Delta, error) {
 			side = 0
 		}
 		for _, d := range deltas {
-			enc, err := rowkey.NewEncoder(d.Rows.Columns())
+			enc, err := rowkey.NewKeyEncoder(d.Rows.Columns())
 			if err != nil {
 				return nil, err
 			}
