@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -236,18 +234,31 @@ func (t *Table) StoredChanges(ctx context.Context, from snapshot.ID, columns []s
 	if err != nil {
 		return err
 	}
-	versions, err := t.history(ctx)
-	if err != nil {
+	first, latest, err := t.extent(ctx)
+	if err != nil || latest == 0 {
 		return err
 	}
-	if from > 0 && (len(versions) == 0 || from < versions[0].ID) {
-		return fmt.Errorf("changelog from snapshot %d of %s: %w: the oldest that is kept is %s", from, t.path, snapshot.ErrNotFound, oldest(versions))
-	}
-	for _, s := range versions {
-		if s.ID < from {
-			continue
+	id := from
+	if from == 0 {
+		id = first
+		kept, err := t.snaps.ListChangelogs(ctx)
+		if err != nil {
+			return err
 		}
-		err := x.StoredChanges(ctx, s, columns, func(rows arrow.RecordBatch, kinds []int8) error {
+		if len(kept) > 0 {
+			id = min(id, kept[0])
+		}
+	}
+	for ; id <= latest; id++ {
+		get := t.snaps.Get
+		if id < first {
+			get = t.snaps.GetChangelog
+		}
+		s, err := get(ctx, id)
+		if err != nil {
+			return err
+		}
+		err = x.StoredChanges(ctx, s, columns, func(rows arrow.RecordBatch, kinds []int8) error {
 			return fn(Change{s, rows, kinds})
 		})
 		if err != nil {
@@ -255,6 +266,18 @@ func (t *Table) StoredChanges(ctx context.Context, from snapshot.ID, columns []s
 		}
 	}
 	return nil
+}
+
+// extent is the ids of the oldest and newest snapshot; 0 for a table without any.
+func (t *Table) extent(ctx context.Context) (first, latest snapshot.ID, err error) {
+	latest, err = t.snaps.LatestID(ctx)
+	if errors.Is(err, snapshot.ErrNone) {
+		return 0, 0, nil
+	}
+	if err == nil {
+		first, err = t.snaps.EarliestID(ctx)
+	}
+	return first, latest, err
 }
 
 // Between streams what came after snapshot from up to snapshot to, by mode; see
@@ -279,29 +302,6 @@ func (t *Table) Between(ctx context.Context, mode scan.Mode, from, to snapshot.I
 		return err
 	}
 	return x.Between(ctx, mode, start, way, columns, fn)
-}
-
-// history is every version whose changes may be there, ascending.
-func (t *Table) history(ctx context.Context) ([]*snapshot.Snapshot, error) {
-	kept, err := t.snaps.Changelogs(ctx)
-	if err != nil {
-		return nil, err
-	}
-	all, err := t.snaps.All(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if len(all) > 0 {
-		kept = slices.DeleteFunc(kept, func(s *snapshot.Snapshot) bool { return s.ID >= all[0].ID })
-	}
-	return append(kept, all...), nil
-}
-
-func oldest(versions []*snapshot.Snapshot) string {
-	if len(versions) == 0 {
-		return "none"
-	}
-	return strconv.FormatInt(int64(versions[0].ID), 10)
 }
 
 // NewWriter makes a writer of the handle's schema. Its messages go to Commit.

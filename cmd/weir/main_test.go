@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -85,6 +87,35 @@ func TestChangelog(t *testing.T) {
 	code, _, errs := weir(t, "", "table", "cat", path, "--changelog", "--from", "0", "--snapshot", "1")
 	if code != exitFailed || !strings.Contains(errs, "--from N") {
 		t.Errorf("exit %d, %s", code, errs)
+	}
+}
+
+// A reader that follows sees what is committed later, and ends when interrupted.
+func TestChangelogFollow(t *testing.T) {
+	path := newTable(t, "--primary-key", "id")
+	must(t, `{"id":1}`, "table", "write", path, "--rows", "-")
+	ctx, cancel := context.WithCancel(t.Context())
+	r, w := io.Pipe()
+	code := make(chan int, 1)
+	go func() {
+		code <- run(ctx, []string{"table", "cat", path, "--changelog", "--follow", "--columns", "id"}, nil, w, io.Discard)
+		w.Close()
+	}()
+	lines := bufio.NewScanner(r)
+	for i, want := range []string{`{"_snapshot":1,"_kind":"+I","id":1}`, `{"_snapshot":2,"_kind":"+I","id":2}`} {
+		if !lines.Scan() || lines.Text() != want {
+			t.Fatalf("line %d: %q, %v", i, lines.Text(), lines.Err())
+		}
+		if i == 0 {
+			must(t, `{"id":2}`, "table", "write", path, "--rows", "-")
+		}
+	}
+	cancel()
+	if lines.Scan() {
+		t.Errorf("more: %q", lines.Text())
+	}
+	if c := <-code; c != exitDone {
+		t.Errorf("exit %d", c)
 	}
 }
 

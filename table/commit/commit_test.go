@@ -16,6 +16,7 @@ import (
 	"github.com/weir-lake/weir/internal/errkind"
 	"github.com/weir-lake/weir/storage/objstore"
 	"github.com/weir-lake/weir/storage/objstore/faultstore"
+	"github.com/weir-lake/weir/storage/objstore/s3test"
 	"github.com/weir-lake/weir/table/commit"
 	"github.com/weir-lake/weir/table/manifest"
 	"github.com/weir-lake/weir/table/schema"
@@ -408,6 +409,7 @@ stat snapshot/** 2%: error`
 			}
 			return s
 		},
+		"s3": func(t *testing.T) objstore.Store { return s3test.Start(t).Store(t) },
 		"faults": func(t *testing.T) objstore.Store {
 			s, err := faultstore.New(objstore.NewMem(), faultstore.Options{Seed: 3})
 			if err != nil {

@@ -80,6 +80,15 @@ func (m *Manager) Get(ctx context.Context, id ID) (*Snapshot, error) {
 	return nil, m.notThere(ctx, id)
 }
 
+// GetChangelog reads the changelog kept of the expired snapshot id.
+func (m *Manager) GetChangelog(ctx context.Context, id ID) (*Snapshot, error) {
+	s, err := m.read(ctx, m.ChangelogKey(id))
+	if errors.Is(err, objstore.ErrNotFound) {
+		return nil, fmt.Errorf("changelog of snapshot %d of %s: %w", id, m.store.URI(m.prefix), ErrNotFound)
+	}
+	return s, err
+}
+
 // notThere says which snapshots there are instead of id.
 func (m *Manager) notThere(ctx context.Context, id ID) error {
 	ids, err := m.List(ctx)

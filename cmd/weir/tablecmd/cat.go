@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -30,6 +31,7 @@ type Cat struct {
 	Option    map[string]string `help:"Read as if the table had this option; may be repeated." placeholder:"K=V" mapsep:"none"`
 	Changelog bool              `help:"Print the changes that snapshots stored, in order, with _snapshot and _kind."`
 	From      int64             `help:"First snapshot of the changelog; default: the oldest there is." placeholder:"N"`
+	Follow    bool              `help:"With --changelog: wait for new snapshots until interrupted."`
 
 	Incremental string `help:"Print what came after snapshot A up to snapshot B, with _kind." placeholder:"A,B"`
 	ScanMode    string `help:"How: delta (rows as written), changelog, diff (new and changed rows) or auto." enum:"auto,delta,changelog,diff" default:"auto"`
@@ -44,8 +46,8 @@ func (c *Cat) Run(env *Env) error {
 	if err != nil {
 		return err
 	}
-	if c.From != 0 && !c.Changelog {
-		return errkind.Errorf(errkind.Invalid, "--from: it goes with --changelog")
+	if (c.From != 0 || c.Follow) && !c.Changelog {
+		return errkind.Errorf(errkind.Invalid, "--from, --follow: they go with --changelog")
 	}
 	if c.Changelog && ref != (snapshot.Ref{}) {
 		return errkind.Errorf(errkind.Invalid, "--changelog: it begins at --from N; leave out --snapshot, --tag and --timestamp")
@@ -114,17 +116,49 @@ func (c *Cat) rows(env *Env, t *table.Table, ref snapshot.Ref, out *bufio.Writer
 	}
 }
 
+// followWait is between two looks for new snapshots: the shortest time between
+// two commits of most tables.
+const followWait = time.Second
+
 func (c *Cat) changes(env *Env, t *table.Table, out *bufio.Writer) error {
 	v, err := newView(env.Ctx, t.Schema(), c.Columns, c.Where)
 	if err != nil {
 		return err
 	}
-	return t.StoredChanges(env.Ctx, snapshot.ID(c.From), v.read, func(ch table.Change) error {
-		id := strconv.FormatInt(int64(ch.Snapshot.ID), 10)
-		return v.print(out, ch.Rows, func(dst []byte, row int) []byte {
-			dst = append(append(dst, `"_snapshot":`...), id...)
-			return append(append(append(dst, `,"_kind":"`...), kindNames[ch.Kinds[row]]...), '"')
-		})
+	for next := snapshot.ID(c.From); ; {
+		latest, err := t.Snapshots().LatestID(env.Ctx)
+		if err != nil && !errors.Is(err, snapshot.ErrNone) {
+			return err
+		}
+		if latest >= next || next == 0 {
+			err := t.StoredChanges(env.Ctx, next, v.read, func(ch table.Change) error {
+				next = ch.Snapshot.ID + 1
+				return c.change(v, out, ch)
+			})
+			if err != nil {
+				return err
+			}
+			next = max(next, latest+1)
+		}
+		if !c.Follow {
+			return nil
+		}
+		if err := out.Flush(); err != nil {
+			return err
+		}
+		select {
+		case <-time.After(followWait):
+		case <-env.Ctx.Done():
+			return nil // the way to end it
+		}
+	}
+}
+
+func (c *Cat) change(v *view, out *bufio.Writer, ch table.Change) error {
+	id := strconv.FormatInt(int64(ch.Snapshot.ID), 10)
+	return v.print(out, ch.Rows, func(dst []byte, row int) []byte {
+		dst = append(append(dst, `"_snapshot":`...), id...)
+		return append(append(append(dst, `,"_kind":"`...), kindNames[ch.Kinds[row]]...), '"')
 	})
 }
 
