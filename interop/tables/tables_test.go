@@ -223,10 +223,10 @@ func TestJavaReadsEveryType(t *testing.T) {
 	for name, d := range map[string]schema.Definition{
 		"append":             {Fields: columns(true), Options: map[string]string{"bucket": "-1"}},
 		"append partitioned": {Fields: columns(true), PartitionKeys: []string{"p"}, Options: map[string]string{"bucket": "-1"}},
-		"append bucketed":    {Fields: columns(false), Options: map[string]string{"bucket": "3", "bucket-key": "k"}},
+		"append bucketed":    {Fields: columns(false), Options: map[string]string{"bucket": "3", "bucket-key": "k", "file.compression": "lz4"}},
 		"primary key":        {Fields: columns(true), PrimaryKeys: []string{"k"}, Options: map[string]string{"bucket": "2"}},
 		"partitioned":        {Fields: columns(false), PrimaryKeys: []string{"k", "p"}, PartitionKeys: []string{"p"}, Options: map[string]string{"bucket": "2", "file.compression": "snappy"}},
-		"own names":          {Fields: columns(false), PrimaryKeys: []string{"p", "k"}, Options: map[string]string{"bucket": "1", "data-file.prefix": "d-", "file.suffix.include.compression": "true"}},
+		"own names":          {Fields: columns(false), PrimaryKeys: []string{"p", "k"}, Options: map[string]string{"bucket": "1", "data-file.prefix": "d-", "file.suffix.include.compression": "true", "file.compression": "gzip"}},
 		"plain":              {Fields: columns(false), PrimaryKeys: []string{"k"}, Options: map[string]string{"bucket": "1", "file.compression": "none", "metadata.stats-dense-store": "false"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -37,6 +37,7 @@ type File struct {
 // Open reads the footer of the file src of size bytes; name stands in errors.
 func Open(name string, src io.ReaderAt, size int64) (f *File, err error) {
 	defer recoverTo(&err, errkind.Corrupt, "read parquet "+name)
+	registerLZ4()
 	if err := checkEnvelope(name, src, size); err != nil {
 		return nil, err
 	}
