@@ -23,7 +23,8 @@ type Source struct {
 	Files   []string
 	Columns []string
 	// Arrow pulls the rows in batches whose columns are those of the
-	// scan at the asked positions, as schema.ArrowFields types them.
+	// scan at the asked positions, as schema.ArrowFields types them. A scan without
+	// columns, whose rows are only counted, may have batches without columns.
 	Arrow *ArrowInput
 }
 

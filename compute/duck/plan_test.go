@@ -519,3 +519,21 @@ func TestUnknownTable(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// rowsOnly resolves every scan to rows without columns.
+type rowsOnly int64
+
+func (n rowsOnly) Resolve(context.Context, *plan.Scan) (duck.Source, error) {
+	s := arrow.NewSchema(nil, nil)
+	in := batches(s, array.NewRecordBatch(s, nil, int64(n)), array.NewRecordBatch(s, nil, 1))
+	return duck.Source{Arrow: &in}, nil
+}
+
+func TestRowsAreCountedWithoutColumns(t *testing.T) {
+	p := newPool(t, duck.Options{Workers: 1})
+	sc := warehouse{}.add("t", ints("a"))
+	sc.Out = nil
+	count := &plan.Aggregate{Input: sc, Aggs: []plan.AggCall{agg(t, "COUNT")}, WindowEnd: -1}
+	check(t, p, rowsOnly(70_000), count, duck.ExecOptions{}, "70001")
+	check(t, p, files{[]string{}, nil}, count, duck.ExecOptions{}, "0")
+}

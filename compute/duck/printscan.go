@@ -1,9 +1,14 @@
 package duck
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"strings"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/weir-lake/weir/compute/expr"
 	"github.com/weir-lake/weir/compute/plan"
@@ -35,12 +40,43 @@ func (p *printer) scan(n *plan.Scan) string {
 }
 
 func (p *printer) arrowScan(n *plan.Scan, in *ArrowInput) string {
+	if len(n.Out) == 0 && in.Schema.NumFields() == 0 {
+		in = counted(in)
+	}
 	if in.Schema.NumFields() != max(1, len(n.Out)) {
 		p.fail(errkind.Errorf(errkind.Bug, "read table %s.%s: the source has %d columns, the scan %d", n.Table.Database, n.Table.Name, in.Schema.NumFields(), len(n.Out)))
 		return ""
 	}
 	p.q.Inputs = append(p.q.Inputs, *in)
 	return fmt.Sprintf("SELECT * FROM weir_arrow(%d)", len(p.q.Inputs)-1)
+}
+
+// counted gives an input without columns one of NULLs, since a relation of DuckDB has at
+// least one: such rows are only counted.
+func counted(in *ArrowInput) *ArrowInput {
+	s := arrow.NewSchema([]arrow.Field{{Name: "z", Type: arrow.FixedWidthTypes.Boolean, Nullable: true}}, nil)
+	open := func(ctx context.Context, _ []int) (array.RecordReader, error) {
+		r, err := in.Open(ctx, nil)
+		if err != nil {
+			return nil, err
+		}
+		return array.ReaderFromIter(s, func(yield func(arrow.RecordBatch, error) bool) {
+			defer r.Release()
+			for r.Next() {
+				n := r.RecordBatch().NumRows()
+				z := array.MakeArrayOfNull(memory.DefaultAllocator, s.Field(0).Type, int(n))
+				b := array.NewRecordBatch(s, []arrow.Array{z}, n)
+				z.Release()
+				if !yield(b, nil) {
+					return
+				}
+			}
+			if err := r.Err(); err != nil {
+				yield(nil, err)
+			}
+		}), nil
+	}
+	return &ArrowInput{Schema: s, Rows: in.Rows, Open: open}
 }
 
 // ReadsFiles reports whether DuckDB reads columns of these types from Parquet files without

@@ -41,6 +41,6 @@ type ArrowInput struct {
 	// Rows is the estimated number of rows; negative means unknown.
 	Rows int64
 	// Open starts a pass that returns only the schema's columns of the given positions,
-	// in that order (at least one).
+	// in that order (at least one, unless the schema has none).
 	Open func(ctx context.Context, columns []int) (array.RecordReader, error)
 }
