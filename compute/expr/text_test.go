@@ -323,7 +323,7 @@ func (p *exprParser) interval(text string) Expr {
 	return &Literal{Value: n, T: t}
 }
 
-func unquote(t string) string { return strings.ReplaceAll(strings.Trim(t, "'"), "''", "'") }
+func unquote(t string) string { return strings.ReplaceAll(t[1:len(t)-1], "''", "'") }
 
 func stringLiteral(s string) *Literal {
 	return &Literal{Value: s, T: schema.Type{Kind: schema.Char, Length: len([]rune(s)), NotNull: true}}
