@@ -18,6 +18,7 @@ import (
 	"github.com/weir-lake/weir/compute/duck"
 	"github.com/weir-lake/weir/compute/job"
 	"github.com/weir-lake/weir/compute/session"
+	"github.com/weir-lake/weir/lineage"
 	"github.com/weir-lake/weir/lineage/consistency"
 	"github.com/weir-lake/weir/olap"
 	"github.com/weir-lake/weir/storage/cache"
@@ -35,6 +36,7 @@ type engineOptions struct {
 	Epoch     time.Duration // length of an epoch; 0: 1 s
 	Memory    int64         // bytes of one query worker; 0: 1 GiB
 	Output    io.Writer     // of the print connector; nil: standard error
+	OnQuery   func(olap.Info) // told of every query that ended; may be nil
 	Logger    *slog.Logger
 }
 
@@ -46,6 +48,8 @@ type engine struct {
 	queries *olap.Service
 	cuts    *consistency.Cuts
 	svc     *session.Services
+	lineage *lineage.Index
+	verify  *lineage.Verifier
 }
 
 // openEngine wires a warehouse. Jobs run only after startJobs.
@@ -94,11 +98,15 @@ func openEngine(ctx context.Context, o engineOptions) (e *engine, err error) {
 	if err != nil {
 		return nil, err
 	}
-	e.queries, err = olap.New(olap.Options{Store: e.store, Pool: e.pool, Cuts: e.cuts, Pins: e.jobs, Outside: e.svc, Cache: files})
+	e.queries, err = olap.New(olap.Options{Store: e.store, Pool: e.pool, Cuts: e.cuts, Pins: e.jobs, Outside: e.svc, Cache: files,
+		OnEnd: o.OnQuery})
 	if err != nil {
 		return nil, err
 	}
 	e.svc.Querier = e.queries
+	e.lineage = lineage.NewIndex(e.store, e.jobs, e.svc)
+	e.svc.System = e.lineage.Tables(time.Now)
+	e.verify = lineage.NewVerifier(e.jobs, e.queries, time.Now)
 	return e, nil
 }
 
