@@ -24,7 +24,7 @@ func (g *generator) pick(n int, what string) int { return rapid.IntRange(0, n-1)
 func (g *generator) flip(what string) bool       { return rapid.Bool().Draw(g.t, what) }
 
 func (g *generator) scan() plan.Node {
-	s := scanOf(fmt.Sprintf("t%d", len(g.scans)), bigint("k"), bigint("v"), text("s"), stamp("ts"))
+	s := scanOf(fmt.Sprintf("t%d", len(g.scans)), bigint("k"), bigint("v"), text("s"), stamp("ts"), double("x"))
 	g.scans = append(g.scans, s)
 	return s
 }
@@ -68,15 +68,15 @@ func (g *generator) condition(n plan.Node) expr.Expr {
 	return callOf(op, schema.TBoolean, g.number(n), intLit(int64(g.pick(4, "constant"))))
 }
 
-// narrow keeps three columns at most, so that plans do not grow without end.
+// narrow keeps five columns at most, so that plans do not grow without end.
 func (g *generator) narrow(n plan.Node) plan.Node {
 	cols := n.Columns()
-	if len(cols) <= 4 {
+	if len(cols) <= 5 {
 		return n
 	}
 	p := &plan.Project{Input: n}
 	at := map[int]bool{}
-	for _, kind := range []schema.Kind{schema.BigInt, schema.BigInt, schema.VarChar, schema.Timestamp} {
+	for _, kind := range []schema.Kind{schema.BigInt, schema.BigInt, schema.VarChar, schema.Timestamp, schema.Double} {
 		of := slices.DeleteFunc(columnsOf(n, kind), func(c int) bool { return at[c] })
 		if len(of) == 0 {
 			continue
@@ -149,9 +149,9 @@ func (g *generator) aggCall(in plan.Node) plan.AggCall {
 	case "COUNT":
 		call.Fn, call.Args = "COUNT", []expr.Expr{g.anyColumn(in)}
 	case "SUM":
-		call.Fn, call.Args = "SUM", []expr.Expr{g.number(in)}
+		call.Fn, call.Args = "SUM", []expr.Expr{g.summand(in)}
 	case "AVG":
-		call.Fn, call.Args = "AVG", []expr.Expr{g.number(in)}
+		call.Fn, call.Args = "AVG", []expr.Expr{g.summand(in)}
 	case "MIN":
 		call.Fn, call.Args = "MIN", []expr.Expr{g.anyColumn(in)}
 	case "MAX":
@@ -168,7 +168,7 @@ func (g *generator) aggCall(in plan.Node) plan.AggCall {
 		}
 	}
 	if len(call.Args) > 0 {
-		if call.Fn != "COUNT" && call.Fn != "SUM" && call.Fn != "AVG" {
+		if call.Fn != "COUNT" {
 			call.T = call.Args[0].Type()
 		}
 		call.Distinct = g.flip("distinct") && call.OrderBy == nil
@@ -177,6 +177,14 @@ func (g *generator) aggCall(in plan.Node) plan.AggCall {
 		call.Filter = g.condition(in)
 	}
 	return call
+}
+
+// summand is a number of either kind.
+func (g *generator) summand(in plan.Node) expr.Expr {
+	if x, ok := g.column(in, schema.Double); ok && g.flip("double") {
+		return x
+	}
+	return g.number(in)
 }
 
 func (g *generator) order(in plan.Node, most int) []plan.SortKey {

@@ -3,6 +3,7 @@ package stream
 import (
 	"fmt"
 	"math"
+	"math/big"
 	"slices"
 	"strings"
 	"time"
@@ -246,6 +247,13 @@ func naiveAgg(a *plan.AggCall, rows []tuple) any {
 		}
 		return strings.Join(parts, ",")
 	}
+	if _, ok := vals[0].(float64); ok {
+		sum := naiveFloatSum(vals)
+		if a.Fn == "AVG" {
+			sum /= float64(len(vals))
+		}
+		return sum
+	}
 	sum := int64(0)
 	for _, v := range vals {
 		sum += v.(int64)
@@ -254,6 +262,23 @@ func naiveAgg(a *plan.AggCall, rows []tuple) any {
 		return sum / int64(len(vals))
 	}
 	return sum
+}
+
+// naiveFloatSum adds with more bits than there are and rounds once.
+func naiveFloatSum(vals []any) float64 {
+	sum, special := new(big.Float).SetPrec(2400), 0.0
+	for _, v := range vals {
+		if x := v.(float64); math.IsNaN(x) || math.IsInf(x, 0) {
+			special += x
+		} else {
+			sum.Add(sum, new(big.Float).SetFloat64(x))
+		}
+	}
+	if special != 0 {
+		return special
+	}
+	x, _ := sum.Float64()
+	return x
 }
 
 // orderRows sorts by the keys, ties by the canonical order.

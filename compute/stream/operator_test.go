@@ -462,3 +462,31 @@ func TestWallClockFilterReadsTimestampsInTheSessionZone(t *testing.T) {
 		rows = nil
 	}
 }
+
+// -0.0 equals 0.0 as a key and stays what it is as a value.
+func TestTheSignOfZero(t *testing.T) {
+	in := scanOf("t", double("x"))
+	minus := math.Copysign(0, -1)
+	delta := func() map[int][]Delta {
+		return map[int][]Delta{0: {toDelta(t, in.Columns(), []change{ins(minus), ins(0.0)})}}
+	}
+	out := stepAll(t, mustCompile(t, in, Options{}), Epoch{}, delta())
+	if len(out) != 2 || !math.Signbit(out[0].row[0].(float64)) || math.Signbit(out[1].row[0].(float64)) {
+		t.Errorf("rows -0.0 and 0.0 come out as %v", out)
+	}
+	for name, root := range map[string]plan.Node{
+		"group":    &plan.Aggregate{Input: in, GroupBy: []expr.Expr{colRef(in, 0)}, Names: []string{"x"}, WindowEnd: -1},
+		"distinct": &plan.SetOp{Kind: plan.Union, Input: []plan.Node{in, &plan.Filter{Input: in, Pred: expr.False()}}},
+	} {
+		if out := stepAll(t, mustCompile(t, root, Options{}), Epoch{}, delta()); len(out) != 1 || out[0].w != 1 {
+			t.Errorf("%s: -0.0 and 0.0 give %v, want one row", name, out)
+		}
+	}
+	right := scanOf("r", double("x"))
+	join := &plan.Join{Left: in, Right: right, LeftKeys: []expr.Expr{colRef(in, 0)}, RightKeys: []expr.Expr{colRef(right, 0)}}
+	feed := delta()
+	feed[1] = feed[0]
+	if out := stepAll(t, mustCompile(t, join, Options{}), Epoch{}, feed); len(out) != 4 {
+		t.Errorf("join gives %v, want every pair", out)
+	}
+}

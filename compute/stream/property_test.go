@@ -3,6 +3,7 @@ package stream
 import (
 	"bytes"
 	"context"
+	"math"
 	"testing"
 	"time"
 
@@ -47,7 +48,7 @@ func describeAll(n plan.Node) string {
 }
 
 func drawTuple(t *rapid.T) tuple {
-	row := tuple{nil, nil, nil, nil}
+	row := tuple{nil, nil, nil, nil, nil}
 	if rapid.IntRange(0, 5).Draw(t, "k null") > 0 {
 		row[0] = rapid.Int64Range(0, 3).Draw(t, "k")
 	}
@@ -59,6 +60,9 @@ func drawTuple(t *rapid.T) tuple {
 	}
 	if rapid.IntRange(0, 8).Draw(t, "ts null") > 0 {
 		row[3] = rapid.Int64Range(-20, 60).Draw(t, "ts")
+	}
+	if rapid.IntRange(0, 5).Draw(t, "x null") > 0 {
+		row[4] = rapid.SampledFrom([]float64{0, 0.1, 0.2, -2.5, 1e16, 1e300, -1e300, math.NaN(), math.Inf(1), math.Inf(-1)}).Draw(t, "x")
 	}
 	return row
 }

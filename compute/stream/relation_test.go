@@ -3,6 +3,7 @@ package stream
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -94,6 +95,11 @@ func compareValues(a, b any) int {
 	case int64:
 		return cmp.Compare(a, b.(int64))
 	case float64:
+		if c := b.(float64); math.IsNaN(a) || math.IsNaN(c) { // NaN is the greatest
+			return -cmp.Compare(a, c)
+		} else if a == 0 && c == 0 { // -0.0 is right below 0.0
+			return cmp.Compare(1/a, 1/c)
+		}
 		return cmp.Compare(a, b.(float64))
 	case string:
 		return cmp.Compare(a, b.(string))
@@ -203,6 +209,7 @@ func valueAt(a arrow.Array, i int) any {
 }
 
 func bigint(name string) plan.Column { return plan.Column{Name: name, Type: schema.TBigInt} }
+func double(name string) plan.Column { return plan.Column{Name: name, Type: schema.TDouble} }
 func text(name string) plan.Column   { return plan.Column{Name: name, Type: schema.TString} }
 func stamp(name string) plan.Column  { return plan.Column{Name: name, Type: schema.TTimestamp(3)} }
 
@@ -253,7 +260,7 @@ func stepAll(t tester, d *Dataflow, ep Epoch, in map[int][]Delta) []change {
 func plainTuple(r tuple) bool {
 	return !slices.ContainsFunc(r, func(v any) bool {
 		switch v.(type) {
-		case nil, int64, string:
+		case nil, int64, string, float64:
 			return false
 		default:
 			return true
