@@ -165,11 +165,39 @@ func CastColumn(a arrow.Array, to arrow.DataType) (arrow.Array, error) {
 	if same, ok := relabelled(a, to); ok {
 		return same, nil
 	}
+	if to.ID() == arrow.STRING && arrow.IsFloating(a.DataType().ID()) {
+		return floatTexts(a), nil
+	}
 	out, err := compute.CastArray(context.Background(), a, compute.SafeCastOptions(to))
 	if err != nil {
 		return nil, errkind.Errorf(errkind.Corrupt, "stored as %s, the table has %s: %w", a.DataType(), to, err)
 	}
 	return out, nil
+}
+
+// floatTexts casts FLOAT and DOUBLE to STRING as Java does.
+func floatTexts(a arrow.Array) arrow.Array {
+	b := array.NewStringBuilder(memory.DefaultAllocator)
+	defer b.Release()
+	for i := range a.Len() {
+		switch f := a.(type) {
+		case *array.Float32:
+			appendFloat(b, schema.TFloat, float64(f.Value(i)), f.IsNull(i))
+		case *array.Float64:
+			appendFloat(b, schema.TDouble, f.Value(i), f.IsNull(i))
+		default:
+			b.AppendNull()
+		}
+	}
+	return b.NewArray()
+}
+
+func appendFloat(b *array.StringBuilder, t schema.Type, v float64, null bool) {
+	if null {
+		b.AppendNull()
+		return
+	}
+	b.Append(schema.FloatText(t, v))
 }
 
 // relabelled gives a column whose layout is the wanted one its type: files of other writers name list and map

@@ -126,6 +126,9 @@ func legacyTimestamp(at time.Time) string {
 	}
 }
 
+// FloatText is a FLOAT or DOUBLE as Java prints it, and so casts it to STRING.
+func FloatText(t Type, v float64) string { return javaFloat(t, v) }
+
 // javaFloat is Java's Float.toString and Double.toString for the values that
 // stand in paths.
 func javaFloat(t Type, v float64) string {
