@@ -99,7 +99,7 @@ func (s *Stream) Run(ctx context.Context, fn func(epoch int64, changes []stream.
 		}
 	}()
 	for _, in := range s.inputs {
-		if err := s.m.openInput(ctx, in, "", true); err != nil {
+		if err := s.m.openInput(ctx, in, "", false); err != nil { // a source that never ends must not be cut
 			return err
 		}
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 type pushInput struct {
-	tablePath
+	TablePath
 	Key     string `header:"Idempotency-Key" maxLength:"255" doc:"the same key with the same body stores the rows once within 24 hours"`
 	RawBody []byte `contentType:"application/json"`
 }

@@ -80,13 +80,13 @@ type FileInfo struct {
 	Deletes *int64 `json:"deletes,omitempty" doc:"rows that remove others"`
 }
 
-// tablePath names a table in a route.
-type tablePath struct {
+// TablePath names a table in a route.
+type TablePath struct {
 	Database string `path:"db"`
 	Table    string `path:"table"`
 }
 
-func (p tablePath) id() catalog.Identifier {
+func (p TablePath) id() catalog.Identifier {
 	return catalog.Identifier{Database: p.Database, Table: p.Table}
 }
 
@@ -108,12 +108,12 @@ func (a *API) tableRoutes(h huma.API) {
 			return listing(ts), err
 		}))
 	huma.Register(h, a.op(h, http.MethodGet, "/v1/tables/{db}/{table}", "show-table", "Show a table"),
-		limited(func(ctx context.Context, in *tablePath) (*body[TableDetail], error) {
+		limited(func(ctx context.Context, in *TablePath) (*body[TableDetail], error) {
 			t, err := a.table(ctx, in.id())
 			return answer(t), err
 		}))
 	type page struct {
-		tablePath
+		TablePath
 		Limit int `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 	}
 	huma.Register(h, a.op(h, http.MethodGet, "/v1/tables/{db}/{table}/snapshots", "list-snapshots", "List versions of a table, newest first"),
@@ -122,7 +122,7 @@ func (a *API) tableRoutes(h huma.API) {
 			return listing(ss), err
 		}))
 	huma.Register(h, a.op(h, http.MethodGet, "/v1/tables/{db}/{table}/files", "list-files", "List the data files of the newest version"),
-		limited(func(ctx context.Context, in *tablePath) (*body[list[FileInfo]], error) {
+		limited(func(ctx context.Context, in *TablePath) (*body[list[FileInfo]], error) {
 			p, err := a.plan(ctx, in.id())
 			if err != nil {
 				return nil, err
