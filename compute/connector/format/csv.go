@@ -97,6 +97,7 @@ func (o *csvOptions) recordEnd(data []byte) int {
 // csvField is one field of a record; a quoted empty one is the empty string and never NULL by emptiness.
 type csvField struct {
 	text   []byte
+	raw    []byte // of an unquoted field, before escapes: \N is a null literal also where \ escapes
 	quoted bool
 }
 
@@ -133,11 +134,11 @@ func (o *csvOptions) plainField(rec []byte, i, n int) (csvField, int, error) {
 		}
 	}
 	i = min(i, len(rec))
-	text := rec[start:i]
+	f := csvField{text: rec[start:i], raw: rec[start:i]}
 	if escaped {
-		text = o.unescape(text)
+		f.text = o.unescape(f.text)
 	}
-	return csvField{text: text}, i, nil
+	return f, i, nil
 }
 
 func (o *csvOptions) quotedField(rec []byte, i, n int) (csvField, int, error) {
@@ -315,7 +316,7 @@ func (d *csvDecoder) value(b array.Builder, f *connector.Field, v csvField) erro
 
 // isNull: the null literal, and an unquoted empty field of any type but text.
 func (d *csvDecoder) isNull(f *connector.Field, v csvField) bool {
-	if d.opts.hasNull && !v.quoted && string(v.text) == d.opts.null {
+	if d.opts.hasNull && !v.quoted && string(v.raw) == d.opts.null {
 		return true
 	}
 	return len(v.text) == 0 && !v.quoted && !f.Type.IsString() && f.Type.Kind != schema.Array

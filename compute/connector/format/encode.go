@@ -283,7 +283,8 @@ func (e *csvEncoder) Encode(dst []byte, rec arrow.RecordBatch, row int, kind int
 		}
 		var err error
 		if e.buf, err = e.text(e.buf[:0], col, row, &e.fields[c].Type); err == nil {
-			dst, err = e.opts.appendField(dst, e.buf, e.fields[c].Type.IsString())
+			t := e.fields[c].Type
+			dst, err = e.opts.appendField(dst, e.buf, t.IsString() || t.IsBinary())
 		}
 		if err != nil {
 			return dst, fmt.Errorf("column %s: %w", e.fields[c].Name, err)
@@ -312,8 +313,8 @@ func (e *csvEncoder) text(dst []byte, a arrow.Array, i int, t *schema.Type) ([]b
 	return dst, nil
 }
 
-// appendField quotes a field where it must be: text that is empty or equals the null
-// literal is quoted too, so that it does not come back as NULL.
+// appendField quotes a field where it must be. Text and bytes that are empty or equal the null
+// literal are quoted too, so that they do not come back as NULL.
 func (o *csvOptions) appendField(dst, s []byte, text bool) ([]byte, error) {
 	need := text && (len(s) == 0 || o.hasNull && string(s) == o.null) || len(s) > 0 && s[0] == '#' && o.comments
 	for _, c := range s {
