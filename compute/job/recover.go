@@ -235,11 +235,11 @@ func (r *runner) checkpoint(ctx context.Context, wait bool) error {
 		return err
 	}
 	r.lastCkpt, r.dirty = r.m.now(), false
-	offsets := maps.Clone(h.Offsets)
+	offsets, mark := maps.Clone(h.Offsets), r.out.mark()
 	r.upload.Add(1)
 	go func() {
 		defer r.upload.Done()
-		if err := r.store(ctx, h, flow, out); err != nil {
+		if err := r.store(ctx, h, flow, out, mark); err != nil {
 			r.logs.add("warn", "state checkpoint of epoch %d: %v", h.Epoch, err)
 			return
 		}
@@ -252,7 +252,7 @@ func (r *runner) checkpoint(ctx context.Context, wait bool) error {
 	return nil
 }
 
-func (r *runner) store(ctx context.Context, h checkpointHeader, flow, out []byte) error {
+func (r *runner) store(ctx context.Context, h checkpointHeader, flow, out []byte, mark func(context.Context) error) error {
 	data, err := encodeCheckpoint(h, flow, out)
 	if err != nil {
 		return err
@@ -260,7 +260,7 @@ func (r *runner) store(ctx context.Context, h checkpointHeader, flow, out []byte
 	if err := (states{r.m.opts.Store, r.rec.ID}).put(ctx, h.Epoch, data); err != nil {
 		return err
 	}
-	if err := r.out.mark(ctx); err != nil {
+	if err := mark(ctx); err != nil {
 		return err
 	}
 	r.mu.Lock()

@@ -18,7 +18,7 @@ import (
 	"github.com/weir-lake/weir/table/snapshot"
 )
 
-// sink is where a job's result goes. It is used by the job's goroutine alone; only mark may run beside it.
+// sink is where a job's result goes. It is used by the job's goroutine alone.
 type sink interface {
 	// recover finds what the sink holds of the job.
 	recover(ctx context.Context) (held, error)
@@ -33,8 +33,8 @@ type sink interface {
 	rebuild(ctx context.Context) error
 	checkpoint(w io.Writer) error
 	restore(r io.Reader) error
-	// mark protects the last commit from every engine's expiry: recovery starts from it.
-	mark(ctx context.Context) error
+	// mark returns what protects the last commit from every engine's expiry: recovery starts from it.
+	mark() func(ctx context.Context) error
 	guarantee() string
 	close()
 }
@@ -192,8 +192,11 @@ func (s *connectorSink) needsReplay() bool             { return s.merge.NeedsRep
 func (s *connectorSink) rebuild(context.Context) error { return nil }
 func (s *connectorSink) checkpoint(w io.Writer) error  { return s.merge.Checkpoint(w) }
 func (s *connectorSink) restore(r io.Reader) error     { return s.merge.Restore(r) }
-func (s *connectorSink) mark(context.Context) error    { return nil }
 func (s *connectorSink) guarantee() string             { return s.sink.Guarantee() }
+
+func (s *connectorSink) mark() func(context.Context) error {
+	return func(context.Context) error { return nil }
+}
 
 func (s *connectorSink) close() {
 	s.drop()

@@ -309,12 +309,14 @@ func (s *tableSink) restore(r io.Reader) error    { return s.merge.Restore(r) }
 func (s *tableSink) guarantee() string            { return "exactly-once" }
 
 // mark moves the job's tag to its last snapshot.
-func (s *tableSink) mark(ctx context.Context) error {
+func (s *tableSink) mark() func(context.Context) error {
 	last := s.prev
-	if last == nil {
-		return nil
+	return func(ctx context.Context) error {
+		if last == nil {
+			return nil
+		}
+		return s.snaps.PutTag(ctx, snapshot.Tag{Name: jobTag(s.r.rec.ID), Snapshot: last})
 	}
-	return s.snaps.PutTag(ctx, snapshot.Tag{Name: jobTag(s.r.rec.ID), Snapshot: last})
 }
 
 func (s *tableSink) close() {

@@ -11,10 +11,11 @@ const modulePath = "github.com/weir-lake/weir"
 
 // rules are the contents of deps.txt.
 type rules struct {
-	order  []string            // folders, the lowest first
-	beside []string            // folders imported by nothing
-	only   map[string][]string // "user used" folders -> packages allowed
-	fences []fence
+	order   []string            // folders, the lowest first
+	beside  []string            // folders imported by nothing
+	content map[string][]string // package that only embeds files -> folders that may import it
+	only    map[string][]string // "user used" folders -> packages allowed
+	fences  []fence
 }
 
 type fence struct {
@@ -23,7 +24,7 @@ type fence struct {
 }
 
 func parseRules(text string) (rules, error) {
-	r := rules{only: map[string][]string{}}
+	r := rules{only: map[string][]string{}, content: map[string][]string{}}
 	n := 0
 	for line := range strings.Lines(text) {
 		n++
@@ -36,6 +37,8 @@ func parseRules(text string) (rules, error) {
 			r.order = words[1:]
 		case words[0] == "beside" && tail == "":
 			r.beside = words[1:]
+		case words[0] == "content" && len(words) == 2 && strings.TrimSpace(tail) != "":
+			r.content[words[1]] = strings.Fields(tail)
 		case words[0] == "only" && len(words) == 3:
 			r.only[words[1]+" "+words[2]] = strings.Fields(tail)
 		case words[0] == "fence" && len(words) == 2 && strings.TrimSpace(tail) != "":
@@ -64,6 +67,9 @@ func (r rules) checkImport(dir, imported string, isTest bool) string {
 	if slices.Contains(r.beside, to) {
 		if isTest && to == "interop" {
 			return "" // interop/peer starts the engines that tests compare with
+		}
+		if slices.Contains(r.content[own], from) {
+			return ""
 		}
 		return fmt.Sprintf("%s stands beside the program and is imported by nothing", to)
 	}
