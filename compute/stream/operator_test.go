@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -489,4 +490,29 @@ func TestTheSignOfZero(t *testing.T) {
 	if out := stepAll(t, mustCompile(t, join, Options{}), Epoch{}, feed); len(out) != 4 {
 		t.Errorf("join gives %v, want every pair", out)
 	}
+}
+
+// A thousand jobs on one machine is a design point: an idle one is small.
+func TestIdleDataflowIsSmall(t *testing.T) {
+	const jobs, bytesMax = 200, 256 << 10
+	root, in := everyState()
+	heap := func() int64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before := heap()
+	flows := make([]*Dataflow, jobs)
+	for i := range flows {
+		flows[i] = mustCompile(t, root, Options{})
+		rows := map[int][]Delta{0: {toDelta(t, in.Columns(), []change{ins(int64(1), int64(2), "s", int64(3))})}}
+		stepAll(t, flows[i], Epoch{ID: 1, Watermark: map[int]time.Time{0: millis(5), 2: millis(5)}}, rows)
+	}
+	each := (heap() - before) / jobs
+	t.Logf("%d bytes each, of which %d are state", each, flows[0].StateBytes())
+	if each > bytesMax {
+		t.Errorf("an idle dataflow of %d operators holds %d bytes, more than %d", len(flows[0].Stats()), each, bytesMax)
+	}
+	runtime.KeepAlive(flows)
 }
