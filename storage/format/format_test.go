@@ -118,7 +118,11 @@ func TestRoundTripOfScalarTypes(t *testing.T) {
 		if w.Rows() != 3000 || w.Bytes() != int64(len(data)) {
 			t.Fatalf("%s: writer counts %d rows, %d bytes; file has %d bytes", codec, w.Rows(), w.Bytes(), len(data))
 		}
-		got, err := open(t, data).ReadAll(context.Background(), ReadOptions{BatchRows: 700})
+		f := open(t, data)
+		if codec == "gzip" || codec == "lz4" {
+			f.stream = 0 // as files of many megabytes are read
+		}
+		got, err := f.ReadAll(context.Background(), ReadOptions{BatchRows: 700})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -21,6 +21,11 @@ const (
 	DefaultBatchRows = 8192
 	// streamBufferBytes is the buffer of one column of a range read, about one page.
 	streamBufferBytes = 64 << 10
+	// wholeBytesMax is the file size up to which column chunks are read whole, in
+	// one request each; beyond it they are streamed, so that a merge of many large
+	// files does not hold a row group of each.
+	wholeBytesMax    = 32 << 20
+	wholeBufferBytes = 1 << 20
 	// footerBytesMax refuses footers that no real file has before memory is taken.
 	footerBytesMax = 256 << 20
 )
@@ -32,6 +37,7 @@ type File struct {
 	size   int64
 	meta   *file.Reader
 	schema *arrow.Schema
+	stream int64 // size in bytes above which column chunks are streamed
 }
 
 // Open reads the footer of the file src of size bytes; name stands in errors.
@@ -53,7 +59,7 @@ func Open(name string, src io.ReaderAt, size int64) (f *File, err error) {
 	if err != nil {
 		return nil, asCorrupt(err, name, "its schema cannot be read")
 	}
-	f = &File{name: name, src: src, size: size, meta: rd, schema: sc}
+	f = &File{name: name, src: src, size: size, meta: rd, schema: sc, stream: wholeBytesMax}
 	all := make([]int, sc.NumFields())
 	for i := range all {
 		all[i] = i
@@ -166,6 +172,10 @@ func (f *File) Read(ctx context.Context, opts ReadOptions) (r *RowReader, err er
 		return r, nil
 	}
 	props := parquet.NewReaderProperties(memory.DefaultAllocator)
+	if f.size > f.stream {
+		props.BufferedStreamEnabled = true
+		props.BufferSize = wholeBufferBytes
+	}
 	if !r.whole {
 		// Column chunks are then read page by page instead of whole.
 		props.BufferedStreamEnabled = true
