@@ -195,7 +195,10 @@ func (s *Session) createMaterializedTable(ctx context.Context, text string, st *
 	if err := s.keyOfQuery(text, st, t, plan.Optimize(sink.Input)); err != nil {
 		return nil, err
 	}
-	query := sql.FormatQuery(st.As)
+	query, err := bind.Expand(ctx, s, sql.FormatQuery(st.As), opts) // * means the columns of today
+	if err != nil {
+		return nil, err
+	}
 	t.Options[OptQuery], t.Options[OptDatabase] = query, s.database
 	if st.Freshness != nil {
 		ms, months, err := bind.Interval(text, st.Freshness)
@@ -279,7 +282,15 @@ func (s *Session) createView(ctx context.Context, text string, st *sql.CreateVie
 	if n := len(root.Columns()); len(st.Columns) > 0 && len(st.Columns) != n {
 		return nil, sql.NewError(text, st.At, errTable, fmt.Sprintf("the query has %d columns, the view names %d", n, len(st.Columns)), "")
 	}
-	v := storedView{Version: 1, Database: s.database, Columns: idents(st.Columns), Query: sql.FormatQuery(st.As), Comment: st.Comment}
+	opts, err := s.bindOptions(Params{})
+	if err != nil {
+		return nil, err
+	}
+	query, err := bind.Expand(ctx, s, sql.FormatQuery(st.As), opts)
+	if err != nil {
+		return nil, err
+	}
+	v := storedView{Version: 1, Database: s.database, Columns: idents(st.Columns), Query: query, Comment: st.Comment}
 	if st.Temporary {
 		s.temporary[id.Database+"."+id.Table] = &bind.Relation{View: &bind.View{Database: v.Database, Columns: v.Columns, Text: v.Query}}
 		return message("temporary view %s created", id), nil

@@ -125,7 +125,23 @@ func (s *Session) insert(ctx context.Context, text string, st *sql.Insert, p Par
 	if err := s.refuseTemporary(text, st, sink); err != nil {
 		return nil, err
 	}
-	return s.startJob(ctx, sql.Format(st), sink)
+	if len(p.Positional)+len(p.Named) > 0 {
+		return nil, sql.NewError(text, st.At, errUnsupported, "a job's statement cannot have parameters: it is bound again whenever the job starts", "write the values into the statement")
+	}
+	// The job keeps the statement with today's columns in the place of *.
+	kept := *st
+	opts, err := s.bindOptions(p)
+	if err != nil {
+		return nil, err
+	}
+	expanded, err := bind.Expand(ctx, s, sql.FormatQuery(st.Query), opts)
+	if err != nil {
+		return nil, err
+	}
+	if kept.Query, err = sql.ParseQuery(expanded); err != nil {
+		return nil, err
+	}
+	return s.startJob(ctx, sql.Format(&kept), sink)
 }
 
 // refuseTemporary: a job outlives the session, so what it reads and writes must too, unless the script waits for it.
