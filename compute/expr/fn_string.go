@@ -13,6 +13,7 @@ import (
 	"golang.org/x/text/cases"
 	"golang.org/x/text/language"
 
+	"github.com/weir-lake/weir/internal/errkind"
 	"github.com/weir-lake/weir/table/schema"
 )
 
@@ -20,7 +21,7 @@ import (
 const stringBytesMax = 64 << 20
 
 // errLongString: REPEAT, LPAD or RPAD was asked for more than stringBytesMax.
-var errLongString = errors.New("the result would be longer than 64 MiB")
+var errLongString = errkind.New(errkind.Exhausted, "the result would be longer than 64 MiB")
 
 // text1 makes a function of one text that always has a value.
 func text1(f func(dst, s []byte) []byte) prepFunc {
