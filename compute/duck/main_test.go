@@ -12,18 +12,19 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
+	"go.uber.org/goleak"
 
 	"github.com/weir-lake/weir/compute/duck"
 	"github.com/weir-lake/weir/compute/duck/worker"
 	"github.com/weir-lake/weir/table/schema"
 )
 
-// TestMain lets the test binary be its own worker.
+// TestMain lets the test binary be its own worker, and fails if a goroutine is left.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == duck.WorkerCommand {
 		os.Exit(worker.Main())
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 func newPool(t *testing.T, o duck.Options) *duck.Pool {

@@ -501,3 +501,43 @@ func TestSharedDirectories(t *testing.T) {
 		}
 	}
 }
+
+// Many callers share few workers: each gets its own rows, some give up in between.
+func TestManyCallers(t *testing.T) {
+	p := newPool(t, duck.Options{Workers: 3, Threads: 2})
+	w := warehouse{}
+	in := w.add("t", []plan.Column{{Name: "s", Type: schema.TString}, {Name: "v", Type: schema.TInt}}, row("a", 1), row("b", 2), row("ab", 3))
+	var wg sync.WaitGroup
+	for caller := range 12 {
+		wg.Go(func() {
+			for round := range 6 {
+				ctx, cancel := context.WithCancel(t.Context())
+				n := int64(caller*100 + round)
+				// The constant is part of the function's name: every round makes a new one.
+				e := apply(t, "CONCAT", apply(t, "REPEAT", apply(t, "UPPER", at(in, 0)), at(in, 1)), castTo(num(n), schema.TString))
+				root := &plan.Sort{Input: &plan.Project{Input: in, Exprs: []expr.Expr{e}, Names: []string{"x"}}, Limit: -1}
+				if round%3 == 2 {
+					cancel() // before or while it runs
+				}
+				r, err := duck.Execute(ctx, p, root, w, duck.ExecOptions{})
+				if err == nil {
+					var got [][]string
+					if got, err = rowsOf(r); err == nil && fmt.Sprint(got) != fmt.Sprintf("[[A%d] [ABABAB%d] [BB%d]]", n, n, n) {
+						t.Errorf("caller %d, round %d: %v", caller, round, got)
+					}
+				}
+				if err != nil && (round%3 != 2 || errkind.Of(err) != errkind.Canceled) {
+					t.Errorf("caller %d, round %d: %v", caller, round, err)
+				}
+				cancel()
+			}
+		})
+	}
+	wg.Wait()
+	if n := p.Busy(); n != 0 {
+		t.Errorf("%d workers are busy", n)
+	}
+	if n := len(workers(t)); n > 3 {
+		t.Errorf("%d workers run", n)
+	}
+}
