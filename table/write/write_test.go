@@ -7,6 +7,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/decimal128"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
 	"github.com/weir-lake/weir/internal/errkind"
 	"github.com/weir-lake/weir/table/commit"
 	"github.com/weir-lake/weir/table/manifest"
@@ -160,12 +165,28 @@ func TestBadRowsAreNamed(t *testing.T) {
 	if w.BufferedBytes() != 0 {
 		t.Error("a refused batch is kept")
 	}
+	dec := tabletest.New(t, []string{"k"}, nil, map[string]string{"bucket": "1"})
+	dec.Schema.Fields[3].Type = schema.TDecimal(4, 2)
+	rec, kinds = dec.Rows("+I 1 a x 99.99", "+I 2 a x 0.01")
+	wide := array.NewRecordBatch(rec.Schema(), append(rec.Columns()[:3:3], decimals(t, 9999, 10000)), 2)
+	if err := dec.Writer(write.Options{}).Write(t.Context(), wide, kinds); errkind.Of(err) != errkind.Invalid || !strings.Contains(err.Error(), "row 1: column n: 100.00") {
+		t.Errorf("too many digits: %v", err)
+	}
 	for option, value := range map[string]string{"merge-engine": "aggregation", "bucket": "-1", "file.format": "orc", "deletion-vectors.enabled": "true", "metadata.stats-mode": "some"} {
 		g := tabletest.New(t, []string{"k"}, nil, map[string]string{"bucket": "1", option: value})
 		if _, err := write.New(g.Store, g.Schema, write.Options{}); errkind.Of(err) != errkind.Invalid || !strings.Contains(err.Error(), option) {
 			t.Errorf("%s=%s: %v", option, value, err)
 		}
 	}
+}
+
+func decimals(t *testing.T, unscaled ...int64) arrow.Array {
+	t.Helper()
+	b := array.NewDecimal128Builder(memory.DefaultAllocator, &arrow.Decimal128Type{Precision: 4, Scale: 2})
+	for _, v := range unscaled {
+		b.Append(decimal128.FromI64(v))
+	}
+	return b.NewArray()
 }
 
 // A writer under its memory bound writes several files and keeps few rows.

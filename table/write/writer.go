@@ -25,6 +25,9 @@ import (
 // defaultMemoryBytes is write-buffer-size of Paimon.
 const defaultMemoryBytes = 256 << 20
 
+// maxPrecision is DECIMAL's; all that Arrow's 128 bits hold passes for it.
+const maxPrecision = 38
+
 // Options of New; the zero value works.
 type Options struct {
 	// MemoryBytes bounds the buffered rows; beyond it buckets are written to
@@ -146,6 +149,9 @@ func (w *Writer) check(rec arrow.RecordBatch, kinds []int8) error {
 		if want := w.files.layout.merged.Field(i).Type; !arrow.TypeEqual(col.DataType(), want) {
 			return errkind.Errorf(errkind.Invalid, "write: column %s is Arrow %s, %s needs %s", f.Name, col.DataType(), f.Type, want)
 		}
+		if err := checkDecimals(f, col); err != nil {
+			return err
+		}
 		if !f.Type.NotNull || col.NullN() == 0 {
 			continue
 		}
@@ -161,6 +167,21 @@ func (w *Writer) check(rec arrow.RecordBatch, kinds []int8) error {
 	for row, k := range kinds {
 		if k != lsm.Insert {
 			return errkind.Errorf(errkind.Invalid, "write: row %d is an update or a deletion, an append table takes inserts only: give the table a primary key", row)
+		}
+	}
+	return nil
+}
+
+// checkDecimals refuses values with more digits than the type, which Arrow holds
+// but no file does.
+func checkDecimals(f schema.Field, col arrow.Array) error {
+	d, ok := col.(*array.Decimal128)
+	if !ok || f.Type.Precision >= maxPrecision {
+		return nil
+	}
+	for row, v := range d.Values() {
+		if d.IsValid(row) && !v.FitsInPrecision(int32(f.Type.Precision)) {
+			return errkind.Errorf(errkind.Invalid, "write: row %d: column %s: %s has more digits than %s", row, f.Name, v.ToString(int32(f.Type.Scale)), f.Type)
 		}
 	}
 	return nil
