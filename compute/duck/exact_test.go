@@ -11,6 +11,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/decimal128"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/weir-lake/weir/compute/duck"
@@ -113,6 +114,22 @@ func TestExactSums(t *testing.T) {
 }
 
 func same(a, b float64) bool { return a == b || math.IsNaN(a) && math.IsNaN(b) }
+
+// A DECIMAL sum may pass through more than 38 digits, but not end there.
+func TestDecimalSums(t *testing.T) {
+	p := newPool(t, duck.Options{Workers: 1})
+	w := warehouse{}
+	high, err := decimal128.FromString("99999999999999999999999999999999999.999", 38, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := w.add("t", []plan.Column{{Name: "g", Type: schema.TInt}, {Name: "m", Type: schema.TDecimal(38, 3)}},
+		row(1, high), row(1, dec(1)), row(2, high), row(2, high), row(2, high), row(2, high.Negate()), row(2, high.Negate()),
+		row(3, high.Negate()), row(3, dec(-1)), row(4, high.Negate()), row(4, nil), row(5, nil), row(6, dec(1)), row(6, dec(-1)), row(7, dec(-5)))
+	check(t, p, w, &plan.Aggregate{Input: in, GroupBy: []expr.Expr{at(in, 0)}, Names: []string{"g"}, WindowEnd: -1,
+		Aggs: []plan.AggCall{agg(t, "SUM", at(in, 1))}}, duck.ExecOptions{},
+		"1 ~", "2 99999999999999999999999999999999999.999", "3 ~", "4 -99999999999999999999999999999999999.999", "5 ~", "6 0", "7 -0.005")
+}
 
 // Over a sliding frame the sum forgets what has left it.
 func TestExactSumsOver(t *testing.T) {

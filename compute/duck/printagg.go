@@ -183,12 +183,27 @@ func (x *aggParts) sum() string {
 	case isFloat(t):
 		out = cast(x.float("sum"), x.typ)
 	default:
-		out = cast(x.text("sum", false, x.args[0]), x.typ)
+		out = cast(x.decimalSum(), x.typ)
 	}
 	if x.a.Fn == "SUM0" {
 		return "COALESCE(" + out + ", " + cast("0", x.typ) + ")"
 	}
 	return out
+}
+
+// safeDigits of a DECIMAL leave ten more for the sum, and so room for 10^10 rows.
+const safeDigits = decimalMax - 10
+
+// decimalSum is the sum as DECIMAL(38, s). DuckDB's own raises an error where there are more
+// digits; the language has NULL.
+func (x *aggParts) decimalSum() string {
+	t := x.types[0]
+	if t.Precision <= safeDigits {
+		return x.text("sum", false, x.args[0])
+	}
+	wide := schema.TDecimal(decimalMax, t.Scale)
+	typ, _ := sqlType(wide)
+	return x.text(x.p.name(UDF{Kind: wire.DecimalSumUDF, Args: []schema.Type{wide}, Result: wide}), false, cast(x.args[0], typ))
 }
 
 // float is SUM or AVG of floating numbers: the worker's own aggregate if the result must
@@ -203,17 +218,18 @@ func (x *aggParts) float(fn string) string {
 // avg of integers is truncated, that of a DECIMAL is rounded to the result's scale.
 func (x *aggParts) avg() string {
 	t := x.types[0]
-	sum, count := x.text("sum", false, x.args[0]), x.text("count", false, x.args[0])
+	count := x.text("count", false, x.args[0])
 	switch {
 	case t.IsInteger():
-		return cast(wrap(cast(sum, "HUGEINT"), schema.TBigInt)+" // nullif("+count+", 0)", x.typ)
+		sum := cast(x.text("sum", false, x.args[0]), "HUGEINT")
+		return cast(wrap(sum, schema.TBigInt)+" // nullif("+count+", 0)", x.typ)
 	case isFloat(t):
 		return cast(x.float("avg"), x.typ)
 	default:
 		wide := schema.TDecimal(decimalMax, t.Scale)
 		wideText, _ := sqlType(wide)
 		u := UDF{Kind: wire.DecimalAvgUDF, Args: []schema.Type{wide, schema.TBigInt}, Result: x.a.T.WithNotNull(false)}
-		return x.p.call(u, []string{cast(sum, wideText), count})
+		return x.p.call(u, []string{cast(x.decimalSum(), wideText), count})
 	}
 }
 

@@ -116,9 +116,14 @@ func (p *printer) udf(s scope, c *expr.Call) string {
 	return p.call(u, b.args)
 }
 
-// call prints a call of a Go function. The name is made of all that the function is, so
-// that workers can keep functions from query to query.
+// call prints a call of a Go function.
 func (p *printer) call(u UDF, args []string) string {
+	return p.name(u) + "(" + strings.Join(args, ", ") + ")"
+}
+
+// name registers a function with the query. The name is made of all that the function is, so
+// that workers can keep functions from query to query.
+func (p *printer) name(u UDF) string {
 	key, err := json.Marshal(u)
 	p.fail(err)
 	sum := sha256.Sum256(key)
@@ -127,7 +132,7 @@ func (p *printer) call(u UDF, args []string) string {
 		p.registered[u.Name] = true
 		p.q.UDFs = append(p.q.UDFs, u)
 	}
-	return u.Name + "(" + strings.Join(args, ", ") + ")"
+	return u.Name
 }
 
 // nameBytes of a hash keep two functions from ever sharing a name.

@@ -6,34 +6,12 @@
 
 #include "exactsum.h"
 
+#include "duckapi.h"
+
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
-
-// The part of DuckDB's stable C interface (v1.1.0) used here; its header lives in
-// another module.
-typedef struct opaque *duckdb_aggregate_function, *duckdb_logical_type, *duckdb_function_info, *duckdb_data_chunk, *duckdb_vector,
-    *duckdb_aggregate_state, *duckdb_connection;
-typedef uint64_t idx_t;
-extern duckdb_aggregate_function duckdb_create_aggregate_function(void);
-extern void duckdb_destroy_aggregate_function(duckdb_aggregate_function *);
-extern void duckdb_aggregate_function_set_name(duckdb_aggregate_function, const char *);
-extern void duckdb_aggregate_function_add_parameter(duckdb_aggregate_function, duckdb_logical_type);
-extern void duckdb_aggregate_function_set_return_type(duckdb_aggregate_function, duckdb_logical_type);
-extern void duckdb_aggregate_function_set_functions(
-    duckdb_aggregate_function, idx_t (*size)(duckdb_function_info), void (*init)(duckdb_function_info, duckdb_aggregate_state),
-    void (*update)(duckdb_function_info, duckdb_data_chunk, duckdb_aggregate_state *),
-    void (*combine)(duckdb_function_info, duckdb_aggregate_state *, duckdb_aggregate_state *, idx_t),
-    void (*finalize)(duckdb_function_info, duckdb_aggregate_state *, duckdb_vector, idx_t, idx_t));
-extern int duckdb_register_aggregate_function(duckdb_connection, duckdb_aggregate_function);
-extern duckdb_logical_type duckdb_create_logical_type(int);
-extern void duckdb_destroy_logical_type(duckdb_logical_type *);
-extern idx_t duckdb_data_chunk_get_size(duckdb_data_chunk);
-extern duckdb_vector duckdb_data_chunk_get_vector(duckdb_data_chunk, idx_t);
-extern void *duckdb_vector_get_data(duckdb_vector);
-extern uint64_t *duckdb_vector_get_validity(duckdb_vector);
-extern void duckdb_vector_ensure_validity_writable(duckdb_vector);
 
 enum { type_double = 11 }; // DUCKDB_TYPE_DOUBLE
 
@@ -169,8 +147,6 @@ static void state_init(duckdb_function_info info, duckdb_aggregate_state state) 
 	(void)info;
 	memset(state, 0, sizeof(accumulator));
 }
-
-static bool valid(const uint64_t *mask, idx_t row) { return !mask || (mask[row / 64] >> (row % 64) & 1); }
 
 static void update(duckdb_function_info info, duckdb_data_chunk input, duckdb_aggregate_state *states) {
 	(void)info;

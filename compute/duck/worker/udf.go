@@ -76,6 +76,9 @@ type converter struct {
 }
 
 func (d *database) addFunction(u wire.UDF) error {
+	if u.Kind == wire.DecimalSumUDF {
+		return d.addDecimalSum(u)
+	}
 	f := &function{db: d, volatile: u.Volatile}
 	var err error
 	if f.eval, err = evaluatorOf(u); err != nil {

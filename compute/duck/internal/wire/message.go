@@ -66,6 +66,8 @@ const (
 	VarSampUDF    UDFKind = "var_samp"
 	StddevPopUDF  UDFKind = "stddev_pop"
 	StddevSampUDF UDFKind = "stddev_samp"
+	// DecimalSumUDF is an aggregate: the sum of DECIMAL(38, s), NULL if it has more digits.
+	DecimalSumUDF UDFKind = "decimal_sum"
 	// DecimalAvgUDF divides a DECIMAL sum by a BIGINT count into the result's scale, half up.
 	DecimalAvgUDF UDFKind = "decimal_avg"
 )
