@@ -190,11 +190,10 @@ func (c *Committer) Commit(ctx context.Context, req Request) (*Result, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	r := run{c: c, req: req, messages: req.Messages, rebased: map[string]bool{}, history: history{snaps: c.snaps, after: req.Since}}
-	err := r.lookBack(ctx)
-	var res *Result
-	if err == nil {
-		res, err = r.loop(ctx)
-	}
+	// Paimon's defaults, until the table's options are read; they parse.
+	r.opts, _ = schema.ParseOptions(nil, false)
+	r.lookBack(ctx)
+	res, err := r.loop(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("commit to %s: %w", c.store.URI(""), err)
 	}
@@ -205,23 +204,21 @@ func (c *Committer) Commit(ctx context.Context, req Request) (*Result, error) {
 }
 
 // lookBack decides above which snapshot the commit's history begins.
-func (r *run) lookBack(ctx context.Context) error {
+func (r *run) lookBack(ctx context.Context) {
 	switch {
 	case r.req.Prev != nil:
 		r.history.after = r.req.Prev.ID
 	case r.req.Since > 0:
 	case r.req.NewUser:
-		id, err := r.c.snaps.LatestID(ctx)
-		if err != nil && !errors.Is(err, snapshot.ErrNone) {
-			return err
+		// If it cannot be read now, looking back to the oldest is only slower.
+		if id, err := r.c.snaps.LatestID(ctx); err == nil {
+			r.history.after = id
 		}
-		r.history.after = id
 	case r.c.mu.last.user == r.req.User:
 		// Another identifier or kind than the last one's lies above it; the same is
 		// the last one itself.
 		r.history.after = r.c.mu.last.id - 1
 	}
-	return nil
 }
 
 // run is one commit with all its tries.
@@ -309,7 +306,7 @@ var (
 func (r *run) once(ctx context.Context) (*Result, error) {
 	c := r.c
 	if err := r.loadSchema(ctx); err != nil {
-		return nil, err
+		return nil, r.transient(err)
 	}
 	latest, err := r.look(ctx)
 	if err != nil {

@@ -557,6 +557,55 @@ func TestDiskFullAtEveryOperation(t *testing.T) {
 	}
 }
 
+// A store that fails for a moment, whatever is being read, does not fail the commit.
+func TestPassingOutagesAreOutlived(t *testing.T) {
+	for _, rule := range []string{"listdirs schema 1st: error", "get schema/** 1st: error", "get snapshot/** 1st: error", "get manifest/** 1st: error", "overwrite manifest/** 1st: error", "absent snapshot/** 1st: error", "stat ** 1st: error"} {
+		store, err := faultstore.New(objstore.NewMem(), faultstore.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		newTable(t, store, nil, false)
+		mustCommit(t, commit.New(store, options()), commit.Request{User: "u", Identifier: 1, Kind: snapshot.Append, Messages: []commit.Message{add(0, file(t, "a", 0, 1, 1, 1))}})
+		if err := store.SetRules(rule); err != nil {
+			t.Fatal(err)
+		}
+		_, err = commit.New(store, options()).Commit(t.Context(), commit.Request{User: "u", Identifier: 2, Kind: snapshot.Append, Messages: []commit.Message{add(0, file(t, "b", 0, 1, 1, 2))}})
+		if err != nil || len(store.Log()) == 0 {
+			t.Errorf("%s: %v, faults %v", rule, err, store.Log())
+		}
+		if diff := cmp.Diff([]string{"a@0", "b@0"}, live(t, store)); diff != "" {
+			t.Errorf("%s: %s", rule, diff)
+		}
+	}
+}
+
+// A Committer that was idle finds snapshots on its way whose files are going.
+func TestWayThroughExpiringSnapshots(t *testing.T) {
+	store := objstore.NewMem()
+	newTable(t, store, map[string]string{"manifest.merge-min-count": "2"}, false)
+	idle, busy := commit.New(store, options()), commit.New(store, options())
+	next := int64(0)
+	do := func(c *commit.Committer) {
+		next++
+		mustCommit(t, c, commit.Request{User: "u", Identifier: next, Kind: snapshot.Append, Messages: []commit.Message{add(0, file(t, fmt.Sprint("f", next), 0, 1, 1, next))}})
+	}
+	do(idle)
+	for range 4 {
+		do(busy)
+	}
+	three, err := snapshot.NewManager(store, "").Get(t.Context(), 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Delete(t.Context(), manifest.Key(three.DeltaManifestList)); err != nil {
+		t.Fatal(err)
+	}
+	do(idle)
+	if got := live(t, store); len(got) != 6 {
+		t.Errorf("%v", got)
+	}
+}
+
 // The put that publishes never gets a reply and the store is down afterwards:
 // the caller learns that the outcome is open, and Find settles it.
 func TestUnknownOutcome(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/weir-lake/weir/storage/objstore"
 	"github.com/weir-lake/weir/table/manifest"
 	"github.com/weir-lake/weir/table/snapshot"
 )
@@ -66,8 +67,12 @@ func (t *tail) advance(ctx context.Context, r *run, latest *snapshot.Snapshot) e
 	}
 	if t.id > 0 && t.id < latest.ID {
 		done, err := t.follow(ctx, r, latest)
-		if done || err != nil {
+		// Snapshots on the way may be expiring: their files go before they do.
+		if err != nil && !errors.Is(err, objstore.ErrNotFound) {
 			return err
+		}
+		if done {
+			return nil
 		}
 	}
 	live, err := r.c.manifests.ReadLive(ctx, []string{latest.BaseManifestList, latest.DeltaManifestList}, nil)

@@ -278,6 +278,9 @@ func countRows(entries []manifest.Entry) int64 {
 // metadata of the tries that lost, and data files on the side of a rebase that
 // did not count. Failures leave garbage, which is harmless.
 func (r *run) cleanUp(ctx context.Context) {
+	if len(r.tries) == 0 && len(r.rebased) == 0 {
+		return
+	}
 	ctx = context.WithoutCancel(ctx)
 	kept := r.keysOf(r.req.Messages) // if nothing was published, what the caller brought stays
 	r.settle()
