@@ -83,13 +83,24 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	o.Dirs = dirs
 	if len(o.Command) == 0 {
-		exe, err := os.Executable()
+		exe, err := thisBinary()
 		if err != nil {
 			return o, fmt.Errorf("find this executable to start workers: %w", err)
 		}
 		o.Command = []string{exe, WorkerCommand}
 	}
 	return o, o.validate()
+}
+
+// selfLink is the running binary itself on Linux, also after its file was replaced by another
+// version, which would speak another protocol.
+const selfLink = "/proc/self/exe"
+
+func thisBinary() (string, error) {
+	if _, err := os.Stat(selfLink); err == nil {
+		return selfLink, nil
+	}
+	return os.Executable()
 }
 
 func (o Options) validate() error {

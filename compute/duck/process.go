@@ -78,6 +78,9 @@ func startProcess(ctx context.Context, o Options) (*process, error) {
 
 func (p *process) spawn(o Options) error {
 	p.cmd = exec.Command(o.Command[0], o.Command[1:]...)
+	if o.Command[0] == selfLink {
+		p.cmd.Args[0] = os.Args[0] // for people who list processes
+	}
 	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + p.dir, "TZ=UTC"}, o.Env...)
 	p.cmd.Dir = p.dir
 	p.cmd.Stderr = p.stderr
