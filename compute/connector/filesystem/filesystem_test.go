@@ -39,7 +39,7 @@ func opened(t testing.TB, tb *plan.Table, c connector.Context) connector.Source 
 		t.Fatal(err)
 	}
 	c.Table, c.Options = tb, tb.Options
-	s, err := Factory().OpenSource(t.Context(), c)
+	s, err := openSource(t.Context(), c) // the source itself, whose Poll waits for its answer
 	if err != nil {
 		t.Fatal(err)
 	}

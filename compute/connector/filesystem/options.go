@@ -43,9 +43,15 @@ func Factory() connector.Factory {
 			_, err := parse(t, t.Options)
 			return err
 		},
-		OpenSource: openSource,
-		Unbounded:  func(t *plan.Table) bool { return t.Options["source.monitor-interval"] != "" },
-		OpenSink:   func(ctx context.Context, c connector.Context) (connector.Sink, error) { return openSink(ctx, c) },
+		OpenSource: func(ctx context.Context, c connector.Context) (connector.Source, error) {
+			s, err := openSource(ctx, c)
+			if err != nil || c.Bounded {
+				return s, err
+			}
+			return connector.Background(s), nil // disks may be slow, and a replay's query is
+		},
+		Unbounded: func(t *plan.Table) bool { return t.Options["source.monitor-interval"] != "" },
+		OpenSink:  func(ctx context.Context, c connector.Context) (connector.Sink, error) { return openSink(ctx, c) },
 	}
 }
 

@@ -122,12 +122,13 @@ func (b *broker) table(topic string, opts map[string]string, cols ...plan.TableC
 	return &plan.Table{Name: "t", Options: o, Columns: cols}
 }
 
-func opened(t *testing.T, tb *plan.Table, bounded bool) connector.Source {
+// opened is the source itself, whose Poll waits for its answer.
+func opened(t *testing.T, tb *plan.Table, bounded bool) *source {
 	t.Helper()
 	if err := Factory().Validate(tb); err != nil {
 		t.Fatal(err)
 	}
-	s, err := Factory().OpenSource(t.Context(), connector.Context{Table: tb, Options: tb.Options, Bounded: bounded})
+	s, err := openSource(t.Context(), connector.Context{Table: tb, Options: tb.Options, Bounded: bounded})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +156,7 @@ func TestConformance(t *testing.T) {
 		for _, bounded := range []bool{true, false} {
 			t.Run(fmt.Sprint(rows, bounded), func(t *testing.T) {
 				connectortest.Source(t, connectortest.SourceSpec{Rows: rows, Unbounded: !bounded, Open: func(t *testing.T) connector.Source {
-					s, err := Factory().OpenSource(t.Context(), connector.Context{Table: b.table(topics, nil), Options: b.table(topics, nil).Options, Bounded: bounded})
+					s, err := openSource(t.Context(), connector.Context{Table: b.table(topics, nil), Options: b.table(topics, nil).Options, Bounded: bounded})
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -340,7 +341,7 @@ func TestNewPartitionsAreFound(t *testing.T) {
 	b.produce(t, topic, 0, messages(0, 2)...)
 	now := time.Unix(1000, 0)
 	tb := b.table(topic, map[string]string{"scan.startup.mode": "latest-offset", "scan.topic-partition-discovery.interval": "1 min"})
-	src, err := Factory().OpenSource(t.Context(), connector.Context{Table: tb, Options: tb.Options, Now: func() time.Time { return now }})
+	src, err := openSource(t.Context(), connector.Context{Table: tb, Options: tb.Options, Now: func() time.Time { return now }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -382,7 +383,7 @@ func TestLeaderMoves(t *testing.T) {
 	if n := len(connectortest.Read(t, s, nil, first)); n != 5 {
 		t.Fatalf("%d rows, want 5", n)
 	}
-	s.(*source).fetched = map[partition]*prefetch{} // what was read ahead would hide the move
+	s.fetched = map[partition]*prefetch{} // what was read ahead would hide the move
 	to := poll(t, s, first, 100)
 	if err := c.MoveTopicPartition("moving", 0, (c.LeaderFor("moving", 0)+1)%2); err != nil {
 		t.Fatal(err)

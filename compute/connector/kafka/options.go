@@ -70,8 +70,14 @@ func Factory() connector.Factory {
 			m := t.Options["scan.bounded.mode"]
 			return m == "" || m == modeUnbounded
 		},
-		OpenSource: func(ctx context.Context, c connector.Context) (connector.Source, error) { return openSource(ctx, c) },
-		OpenSink:   func(ctx context.Context, c connector.Context) (connector.Sink, error) { return openSink(ctx, c) },
+		OpenSource: func(ctx context.Context, c connector.Context) (connector.Source, error) {
+			s, err := openSource(ctx, c)
+			if err != nil || c.Bounded {
+				return s, err
+			}
+			return connector.Background(s), nil
+		},
+		OpenSink: func(ctx context.Context, c connector.Context) (connector.Sink, error) { return openSink(ctx, c) },
 	}
 }
 
