@@ -218,7 +218,16 @@ func sample(t *testing.T, s *subject, first int) []string {
 	return out
 }
 
+// skipShort leaves the engines, which take seconds to start, to the full run.
+func skipShort(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("starts other engines")
+	}
+}
+
 func TestJavaReadsEveryType(t *testing.T) {
+	skipShort(t)
 	java := peer.Java(t)
 	for name, d := range map[string]schema.Definition{
 		"append":             {Fields: columns(true), Options: map[string]string{"bucket": "-1"}},
@@ -268,6 +277,7 @@ func removing(options map[string]string, lines ...string) []string {
 // One table is written and compacted in turn by weir and Java; all engines agree
 // after every step.
 func TestWrittenInTurn(t *testing.T) {
+	skipShort(t)
 	java, python := peer.Java(t), peer.Pypaimon(t)
 	for name, options := range map[string]map[string]string{
 		"deduplicate":    {"bucket": "2"},
@@ -306,6 +316,7 @@ func TestWrittenInTurn(t *testing.T) {
 }
 
 func TestJavaReadsTheChangelog(t *testing.T) {
+	skipShort(t)
 	java := peer.Java(t)
 	s := create(t, simple([]string{"k"}, map[string]string{"bucket": "1", "changelog-producer": "input"}))
 	s.put([]string{line("+I", 1, "one", 1), line("+I", 2, "two", 1)})

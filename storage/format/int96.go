@@ -87,6 +87,9 @@ func (c *int96Column) append(b *array.TimestampBuilder, n int64) error {
 	defs := make([]int16, n)
 	for n > 0 {
 		levels, got, err := c.chunk.ReadBatch(n, values, defs, nil)
+		if err == nil {
+			err = c.chunk.Err()
+		}
 		if err != nil || levels == 0 {
 			return asCorrupt(err, c.f.name, fmt.Sprintf("column %s ends before row %d", c.field.Name, c.pos))
 		}

@@ -117,3 +117,47 @@ func TestRanges(t *testing.T) {
 		}
 	})
 }
+
+// flaky fails its nth read as a store that does not answer.
+type flaky struct {
+	io.ReaderAt
+	left int
+}
+
+func (f *flaky) ReadAt(p []byte, off int64) (int, error) {
+	if f.left--; f.left < 0 {
+		return 0, errkind.Errorf(errkind.Unavailable, "read a/b: no answer")
+	}
+	return f.ReaderAt.ReadAt(p, off)
+}
+
+// A store that does not answer is not a corrupt file: one is tried again, the other never.
+func TestTransientErrorsKeepTheirKind(t *testing.T) {
+	sc := scalarSchema()
+	data, _ := writeFile(t, sc, Options{PageBytes: 2 << 10, BloomColumns: []string{"c10"}}, scalarBatch(sc, 0, 3000))
+	for _, stream := range []int64{0, wholeBytesMax} {
+		for _, ranges := range []Ranges{nil, {{5, 20}, {2500, 2600}}} {
+			failed := 0
+			for n := 0; n < 400; n += 1 + n/10 {
+				src := &flaky{bytes.NewReader(data), n}
+				f, err := Open("a/b", src, int64(len(data)))
+				if err == nil {
+					f.stream = stream
+					_, err = f.Footer()
+				}
+				if err == nil {
+					_, err = f.ReadAll(t.Context(), ReadOptions{Ranges: ranges})
+				}
+				if err != nil {
+					failed++
+					if errkind.Of(err) != errkind.Unavailable {
+						t.Fatalf("stream %d, ranges %v, read %d: kind %s: %v", stream, ranges, n, errkind.Of(err), err)
+					}
+				}
+			}
+			if failed < 5 {
+				t.Errorf("only %d reads failed", failed)
+			}
+		}
+	}
+}

@@ -89,7 +89,10 @@ func checkEnvelope(name string, src io.ReaderAt, size int64) error {
 
 // asCorrupt gives the kind Corrupt to errors of a library; errors of the store keep theirs.
 func asCorrupt(err error, name, what string) error {
-	if k := errkind.Of(err); err != nil && k != errkind.Bug {
+	if err == nil {
+		return errkind.Errorf(errkind.Corrupt, "parquet file %s: %s", name, what)
+	}
+	if k := errkind.Of(err); k != errkind.Bug {
 		return fmt.Errorf("read parquet %s: %w", name, err)
 	}
 	return errkind.Errorf(errkind.Corrupt, "parquet file %s: %s: %w", name, what, err)

@@ -58,6 +58,9 @@ func fails(t *testing.T, rules string) bool {
 		if k := errkind.Of(err); k == errkind.Bug || !strings.Contains(err.Error(), "bucket-0/") {
 			t.Errorf("%s: kind %s: %v", rules, k, err)
 		}
+		if transient := strings.HasSuffix(rules, "error") || strings.HasSuffix(rules, "cut 50"); transient && errkind.Of(err) != errkind.Unavailable {
+			t.Errorf("%s: a store that does not answer gives kind %s: %v", rules, errkind.Of(err), err)
+		}
 		if n := tabletest.Count(t, base, "bucket-0/"); n != before {
 			t.Errorf("%s: %d files, were %d", rules, n, before)
 		}
