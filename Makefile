@@ -11,7 +11,7 @@ GO_FILES := $(shell find cmd storage table compute olap lineage web internal exa
 .PHONY: run build check test bench fmt clean
 
 run: build
-	@exec $(BIN) quickstart $(ARGS)
+	@exec $(BIN) quickstart --warehouse $(CACHE)/quickstart $(ARGS)
 
 build: $(BIN)
 

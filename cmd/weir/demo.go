@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/weir-lake/weir/compute/epoch"
 	"github.com/weir-lake/weir/compute/session"
@@ -120,6 +121,9 @@ func (d *demo) script(ctx context.Context, text string, jobs map[string]bool) er
 	return nil
 }
 
+// unpackedAt is the files' time of change: one unpacked again must not count as another.
+var unpackedAt = time.Date(2014, 1, 1, 0, 0, 0, 0, time.UTC)
+
 // unpack writes the example's Parquet files where the scripts look for them.
 func (d *demo) unpack() error {
 	dir := filepath.Join(d.data, "flights")
@@ -133,13 +137,16 @@ func (d *demo) unpack() error {
 	for _, f := range files {
 		to := filepath.Join(dir, filepath.Base(f))
 		if _, err := os.Stat(to); err == nil {
-			continue // unpacked before: a file that changes its time stamp would count as another
+			continue // unpacked before
 		}
 		data, err := fs.ReadFile(flights.Files, f)
 		if err != nil {
 			return err
 		}
 		if err := os.WriteFile(to+".tmp", data, 0o644); err != nil {
+			return fmt.Errorf("unpack the flights: %w", err)
+		}
+		if err := os.Chtimes(to+".tmp", unpackedAt, unpackedAt); err != nil {
 			return fmt.Errorf("unpack the flights: %w", err)
 		}
 		if err := os.Rename(to+".tmp", to); err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +20,12 @@ import (
 	"github.com/weir-lake/weir/compute/duck/worker"
 )
 
+// logTo is where a service's log goes.
+type logTo struct {
+	w       io.Writer
+	verbose bool
+}
+
 // Exit codes: what was asked was done; it was not; the command line is wrong.
 const (
 	exitDone   = 0
@@ -31,9 +38,11 @@ type cli struct {
 	JSON    bool `name:"json" help:"Print answers as JSON."`
 	Verbose bool `short:"v" help:"Print progress and remarks to stderr."`
 
-	Table   tablecmd.Command `cmd:"" help:"Work on a Paimon table's folder, without a server."`
-	SQL     sqlCmd           `cmd:"" name:"sql" help:"Run SQL in this process."`
-	Version versionCmd       `cmd:"" help:"Print the version."`
+	Quickstart quickstartCmd    `cmd:"" help:"Run the demo: a year of flights, replayed."`
+	Serve      serveCmd         `cmd:"" help:"Serve a warehouse."`
+	SQL        sqlCmd           `cmd:"" name:"sql" help:"Run SQL in this process."`
+	Table      tablecmd.Command `cmd:"" help:"Work on a Paimon table's folder, without a server."`
+	Version    versionCmd       `cmd:"" help:"Print the version."`
 }
 
 func main() {
@@ -41,6 +50,10 @@ func main() {
 		os.Exit(worker.Main())
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-ctx.Done()
+		stop() // a second signal ends the process at once
+	}()
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
@@ -51,7 +64,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	var c cli
 	exited := false
 	parser, err := kong.New(&c, kong.Name("weir"), kong.Description("A streaming warehouse over Apache Paimon tables."),
-		kong.Writers(stdout, stderr), kong.UsageOnError(), kong.Exit(func(int) { exited = true }))
+		kong.Writers(stdout, stderr), kong.Vars{"listen": defaultListen}, kong.Exit(func(int) { exited = true }))
 	if err != nil {
 		panic(fmt.Sprintf("weir: command line: %v", err))
 	}
@@ -67,7 +80,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if f, ok := stderr.(*os.File); c.Verbose || ok && isatty.IsTerminal(f.Fd()) {
 		note = stderr
 	}
-	err = parsed.Run(&tablecmd.Env{Ctx: ctx, Stdin: stdin, Stdout: stdout, Note: note, JSON: c.JSON})
+	err = parsed.Run(&tablecmd.Env{Ctx: ctx, Stdin: stdin, Stdout: stdout, Note: note, JSON: c.JSON}, logTo{w: stderr, verbose: c.Verbose})
 	switch {
 	case err == nil:
 		return exitDone
@@ -88,16 +101,23 @@ type versionCmd struct{}
 
 // Run prints the version of the module and of the source.
 func (versionCmd) Run(env *tablecmd.Env) error {
+	if env.JSON {
+		return json.NewEncoder(env.Stdout).Encode(map[string]string{"version": version()})
+	}
+	_, err := fmt.Fprintln(env.Stdout, "weir "+version())
+	return err
+}
+
+// version is that of the module and of the source.
+func version() string {
 	info, ok := debug.ReadBuildInfo()
-	version, revision := "unknown", ""
-	if ok {
-		version = info.Main.Version
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				revision = " " + s.Value
-			}
+	if !ok {
+		return "unknown"
+	}
+	for _, b := range info.Settings {
+		if b.Key == "vcs.revision" {
+			return info.Main.Version + " " + b.Value
 		}
 	}
-	_, err := fmt.Fprintf(env.Stdout, "weir %s%s\n", version, revision)
-	return err
+	return info.Main.Version
 }

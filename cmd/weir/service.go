@@ -31,11 +31,11 @@ const cacheBytesMax = 20 << 30
 
 // engineOptions are what a weir process that runs statements needs to know.
 type engineOptions struct {
-	Warehouse string        // directory or s3://bucket/prefix
-	Data      string        // caches and spill; may be deleted
-	Epoch     time.Duration // length of an epoch; 0: 1 s
-	Memory    int64         // bytes of one query worker; 0: 1 GiB
-	Output    io.Writer     // of the print connector; nil: standard error
+	Warehouse string          // directory or s3://bucket/prefix
+	Data      string          // caches and spill; may be deleted
+	Epoch     time.Duration   // length of an epoch; 0: 1 s
+	Memory    int64           // bytes of one query worker; 0: 1 GiB
+	Output    io.Writer       // of the print connector; nil: standard error
 	OnQuery   func(olap.Info) // told of every query that ended; may be nil
 	Logger    *slog.Logger
 }
@@ -53,22 +53,25 @@ type engine struct {
 }
 
 // openEngine wires a warehouse. Jobs run only after startJobs.
-func openEngine(ctx context.Context, o engineOptions) (e *engine, err error) {
-	e = &engine{}
-	defer func() {
-		if err != nil {
-			e.close(ctx)
-		}
-	}()
+func openEngine(ctx context.Context, o engineOptions) (*engine, error) {
+	e := &engine{}
+	if err := e.open(ctx, o); err != nil {
+		e.close(ctx)
+		return nil, err
+	}
+	return e, nil
+}
+
+func (e *engine) open(ctx context.Context, o engineOptions) (err error) {
 	if e.store, err = objstore.Open(ctx, o.Warehouse, objstore.Options{}); err != nil {
-		return nil, fmt.Errorf("open warehouse %s: %w", o.Warehouse, err)
+		return fmt.Errorf("open warehouse %s: %w", o.Warehouse, err)
 	}
 	cat, err := catalog.Open(ctx, e.store, catalog.Options{})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := os.MkdirAll(filepath.Join(o.Data, "spill"), 0o700); err != nil {
-		return nil, fmt.Errorf("data directory: %w", err)
+		return fmt.Errorf("data directory: %w", err)
 	}
 	dirs := []string{filepath.Join(o.Data, "cache")}
 	if local, ok := e.store.(objstore.LocalPather); ok {
@@ -76,10 +79,10 @@ func openEngine(ctx context.Context, o engineOptions) (e *engine, err error) {
 	}
 	e.pool, err = duck.NewPool(duck.Options{TempDir: filepath.Join(o.Data, "spill"), Dirs: dirs, MemoryBytes: o.Memory})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := e.pool.Start(ctx); err != nil {
-		return nil, fmt.Errorf("start query workers: %w", err)
+		return fmt.Errorf("start query workers: %w", err)
 	}
 	out := o.Output
 	if out == nil {
@@ -90,24 +93,24 @@ func openEngine(ctx context.Context, o engineOptions) (e *engine, err error) {
 	e.jobs, err = job.Open(ctx, job.Options{Store: e.store, Catalog: cat, Planner: e.svc, Connectors: e.svc.Connectors,
 		Query: e.svc.RunQuery, Secret: secret, Interval: o.Epoch, Owner: owner(), Logger: o.Logger})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	e.svc.Jobs = e.jobs
 	e.cuts = consistency.New(e.store, e.jobs.Log(), e.jobs.Frontier(), e.jobName, time.Now)
 	files, err := fileCache(e.store, o.Data)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	e.queries, err = olap.New(olap.Options{Store: e.store, Pool: e.pool, Cuts: e.cuts, Pins: e.jobs, Outside: e.svc, Cache: files,
 		OnEnd: o.OnQuery})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	e.svc.Querier = e.queries
 	e.lineage = lineage.NewIndex(e.store, e.jobs, e.svc)
 	e.svc.System = e.lineage.Tables(time.Now)
 	e.verify = lineage.NewVerifier(e.jobs, e.queries, time.Now)
-	return e, nil
+	return nil
 }
 
 // fileCache keeps copies of data files for stores whose objects are no local files.

@@ -52,6 +52,11 @@ func isTerminal(r io.Reader) bool {
 	return ok && isatty.IsTerminal(f.Fd())
 }
 
+func isTerminalOut(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && isatty.IsTerminal(f.Fd())
+}
+
 // unquote gives the text of a JSON string.
 func unquote(text string) (string, bool) {
 	if !strings.HasPrefix(text, `"`) {
