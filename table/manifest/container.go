@@ -36,10 +36,12 @@ const (
 	windowBytes   = 512 << 10 // of zstd; larger ones only cost memory on such small files
 )
 
-// container reads and writes Avro files; safe for concurrent use.
+// container reads and writes Avro files; safe for concurrent use. Compressors
+// take some 300 KiB: they are pooled, so that those of idle tables go with the
+// next garbage collections.
 type container struct {
-	enc *zstd.Encoder
-	dec *zstd.Decoder
+	enc sync.Pool // of *zstd.Encoder
+	dec sync.Pool // of *zstd.Decoder
 
 	mu struct {
 		sync.Mutex
@@ -51,17 +53,31 @@ type container struct {
 const schemasMax = 32
 
 func newContainer() *container {
+	c := &container{}
+	c.mu.schemas = map[string]avro.Schema{}
+	return c
+}
+
+func (c *container) encoder() *zstd.Encoder {
+	if enc, ok := c.enc.Get().(*zstd.Encoder); ok {
+		return enc
+	}
 	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(windowBytes), zstd.WithLowerEncoderMem(true))
 	if err != nil {
 		panic(fmt.Sprintf("manifest: zstd options: %v", err))
+	}
+	return enc
+}
+
+func (c *container) decoder() *zstd.Decoder {
+	if dec, ok := c.dec.Get().(*zstd.Decoder); ok {
+		return dec
 	}
 	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(blockBytesMax))
 	if err != nil {
 		panic(fmt.Sprintf("manifest: zstd options: %v", err))
 	}
-	c := &container{enc: enc, dec: dec}
-	c.mu.schemas = map[string]avro.Schema{}
-	return c
+	return dec
 }
 
 // parse gives the schema of a text, parsed once. Every text has a cache of its
@@ -220,7 +236,9 @@ func (c *container) unpack(codec string, data []byte) ([]byte, error) {
 	case "", "null":
 		return data, nil
 	case "zstandard":
-		return c.dec.DecodeAll(data, nil)
+		dec := c.decoder()
+		defer c.dec.Put(dec)
+		return dec.DecodeAll(data, nil)
 	case "deflate":
 		out, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(data)), blockBytesMax+1))
 		if err == nil && len(out) > blockBytesMax {
@@ -255,7 +273,9 @@ func (c *container) pack(codec string, data []byte) ([]byte, error) {
 	case "null":
 		return data, nil
 	case "zstandard":
-		return c.enc.EncodeAll(data, nil), nil
+		enc := c.encoder()
+		defer c.enc.Put(enc)
+		return enc.EncodeAll(data, nil), nil
 	case "deflate":
 		var buf bytes.Buffer
 		w, err := flate.NewWriter(&buf, flate.DefaultCompression)
