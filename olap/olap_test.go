@@ -71,7 +71,7 @@ type config struct {
 	interval time.Duration
 }
 
-func start(t *testing.T, c config) *service {
+func start(t testing.TB, c config) *service {
 	t.Helper()
 	s := &service{dir: t.TempDir()}
 	if c.store == nil {
@@ -433,4 +433,43 @@ type pinSpy struct{ held map[string]map[string]int64 }
 func (p *pinSpy) Hold(holder string, need map[string]int64) func() {
 	p.held[holder] = need
 	return func() { delete(p.held, holder) }
+}
+
+func TestDamagedWarehouse(t *testing.T) {
+	for _, c := range []struct {
+		name, glob string
+		harm       func(path string) error
+		kind       errkind.Kind
+		say        string
+	}{
+		{"truncated file", "bucket-*/*.parquet", func(p string) error { return os.Truncate(p, 200) }, errkind.Corrupt, ".parquet"},
+		{"manifest gone", "manifest/manifest-*", os.Remove, errkind.Unavailable, "manifest-"},
+		{"manifest truncated", "manifest/manifest-*", func(p string) error { return os.Truncate(p, 40) }, errkind.Corrupt, "manifest-"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := start(t, config{})
+			s.exec(t, orders)
+			files, err := filepath.Glob(filepath.Join(s.dir, "default.db/orders", c.glob))
+			if err != nil || len(files) == 0 {
+				t.Fatal(files, err)
+			}
+			for _, f := range files {
+				if !strings.Contains(f, "manifest-list") {
+					if err := c.harm(f); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			for _, q := range []string{"SELECT SUM(n) FROM orders", "SELECT SUM(twice) FROM orders"} {
+				res, err := s.try(t.Context(), q)
+				if err == nil {
+					_, err = drain(t.Context(), res.Rows)
+				}
+				if !errkind.Is(err, c.kind) || !strings.Contains(err.Error(), c.say) {
+					t.Errorf("%s: kind %s: %v", q, errkind.Of(err), err)
+				}
+			}
+			s.want(t, "SELECT 1", "1")
+		})
+	}
 }
