@@ -32,6 +32,7 @@ func (a *API) streamChanges(ctx context.Context, s *job.Stream, bigIntString boo
 		}()
 		_, w := humachi.Unwrap(hc)
 		w.Header().Set("Content-Type", typeNDJSON)
+		w.Header().Set(HeaderChanges, "true")
 		c := &changeWriter{w: w, to: http.NewResponseController(w)}
 		err := c.open(s, bigIntString)
 		if err == nil {

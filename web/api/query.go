@@ -31,8 +31,11 @@ const writeTimeout = 60 * time.Second
 // Headers of answers with rows.
 const (
 	headerQuery = "Weir-Query-Id"
-	headerCut   = "Weir-Cut"   // the cut as JSON
-	headerError = "Weir-Error" // trailer: the problem as JSON
+	headerCut   = "Weir-Cut" // the cut as JSON
+	// HeaderError is a trailer: the problem as JSON that ended an answer after its status was sent.
+	HeaderError = "Weir-Error"
+	// HeaderChanges is set on answers whose lines are changes: the query never ends by itself.
+	HeaderChanges = "Weir-Changes"
 )
 
 // QueryRequest is one statement of any kind.
@@ -119,7 +122,7 @@ func (a *API) query(ctx context.Context, in *queryInput) (*huma.StreamResponse, 
 	}
 	switch {
 	case res.Stream != nil:
-		if format != formatNDJSON {
+		if format != formatNDJSON && (in.Body.Format != "" || !strings.Contains(in.Accept, typeNDJSON)) {
 			release()
 			return nil, errkind.New(errkind.Invalid, "this query never ends: ask for format ndjson to see its changes, or SET 'execution.runtime-mode' = 'batch' for what there is now")
 		}
@@ -315,7 +318,7 @@ func (x *result) send(hc huma.Context) {
 func (x *result) fail(w http.ResponseWriter, err error) {
 	p := ProblemOf(err)
 	if data, err := json.Marshal(p); err == nil {
-		w.Header().Set(http.TrailerPrefix+headerError, string(data))
+		w.Header().Set(http.TrailerPrefix+HeaderError, string(data))
 	}
 	if !x.out.fail(p) {
 		panic(http.ErrAbortHandler) // the format has no place for an error: break the connection
