@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 	"sync"
 	"time"
 
@@ -88,7 +89,7 @@ func newTable(store objstore.Store, path string, opts Options) *Table {
 	if fresh {
 		opts.User = uuid.NewString()
 	}
-	uri := store.URI(path)
+	uri := strings.TrimSuffix(store.URI(path), "/")
 	store = objstore.Sub(store, path)
 	t := &Table{
 		store: store, path: uri, opts: opts, freshUser: fresh, snaps: snapshot.NewManager(store, opts.Branch),

@@ -55,7 +55,7 @@ func (c *Cat) Run(env *Env) error {
 	if c.Incremental != "" && (c.Changelog || ref != (snapshot.Ref{})) {
 		return errkind.Errorf(errkind.Invalid, "--incremental: it names both ends; leave out --changelog, --snapshot, --tag and --timestamp")
 	}
-	t, err := c.open(env, table.Options{Branch: c.Branch, Overrides: c.Option})
+	t, err := c.read(env, table.Options{Branch: c.Branch, Overrides: c.Option})
 	if err != nil {
 		return err
 	}

@@ -59,9 +59,20 @@ type Path struct {
 	Path string `arg:"" help:"The table's folder, or s3://bucket/path."`
 }
 
-// open opens the table; a folder that is none is an error that says what is there.
+// read opens the table for commands that change nothing: they need no right to
+// write, and no proof that a store honours conditional puts.
+func (p Path) read(env *Env, opts table.Options) (*table.Table, error) {
+	return p.openWith(env, opts, objstore.Options{S3: objstore.S3Options{ReadOnly: true}})
+}
+
+// open opens the table for commands that change it.
 func (p Path) open(env *Env, opts table.Options) (*table.Table, error) {
-	store, err := objstore.Open(env.Ctx, p.Path, objstore.Options{})
+	return p.openWith(env, opts, objstore.Options{})
+}
+
+// openWith opens the table; a folder that is none is an error that says what is there.
+func (p Path) openWith(env *Env, opts table.Options, how objstore.Options) (*table.Table, error) {
+	store, err := objstore.Open(env.Ctx, p.Path, how)
 	if err != nil {
 		return nil, err
 	}

@@ -101,7 +101,11 @@ type Tag struct {
 
 // Run lists, makes or deletes tags.
 func (c *Tag) Run(env *Env) error {
-	t, err := c.open(env, table.Options{})
+	open := c.open
+	if c.Name == "" {
+		open = c.read
+	}
+	t, err := open(env, table.Options{})
 	if err != nil {
 		return err
 	}
@@ -203,7 +207,7 @@ func (c *Files) Run(env *Env) error {
 	if err != nil {
 		return err
 	}
-	t, err := c.open(env, table.Options{Branch: c.Branch})
+	t, err := c.read(env, table.Options{Branch: c.Branch})
 	if err != nil {
 		return err
 	}
@@ -299,7 +303,7 @@ type Verify struct {
 
 // Run verifies; problems are an error.
 func (c *Verify) Run(env *Env) error {
-	t, err := c.open(env, table.Options{})
+	t, err := c.read(env, table.Options{})
 	if err != nil {
 		return err
 	}
