@@ -156,7 +156,9 @@ func (p *process) awaitReady(ctx context.Context) error {
 	case <-timer.C:
 		reason = fmt.Sprintf("it was not ready after %s", startTimeout)
 	case <-ctx.Done():
-		reason = context.Cause(ctx).Error()
+		p.kill("nobody waits for it")
+		p.drain()
+		return errorOf(ctx, "start query worker")
 	}
 	p.kill(reason)
 	p.drain()
@@ -202,7 +204,7 @@ func (p *process) death(doing string) error {
 	case outOfMemory(words):
 		return errkind.Errorf(errkind.Exhausted, "%s: the worker reached its memory limit of %d bytes and ended; ask for less or raise the limit", doing, p.limit)
 	case reason != "":
-		return errkind.Errorf(errkind.Unavailable, "%s: the worker was killed: %s", doing, reason)
+		return errkind.Errorf(errkind.Unavailable, "%s: the worker was killed: %s (%s)", doing, reason, lastLine(words))
 	case killedByOS(exitErr):
 		return errkind.Errorf(errkind.Exhausted, "%s: the worker was killed by the operating system (%v), most likely for memory", doing, exitErr)
 	default:

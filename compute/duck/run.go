@@ -44,7 +44,8 @@ func (p *Pool) Run(ctx context.Context, q Query) (*Result, error) {
 	return &Result{conv: c, reader: reader, schema: reader.Schema()}, nil
 }
 
-// converse gives the request to a worker. One that died while idle takes none and is replaced.
+// converse gives the request to a worker. One that dies before it takes it, as one that died
+// while idle does, is replaced.
 func (p *Pool) converse(ctx context.Context, q Query, req wire.RequestMsg) (*conversation, error) {
 	for {
 		w, err := p.acquire(ctx)
@@ -53,18 +54,40 @@ func (p *Pool) converse(ctx context.Context, q Query, req wire.RequestMsg) (*con
 		}
 		w.stderr.reset()
 		err = w.w.WriteJSON(wire.Request, 0, req)
-		if err == nil {
-			c := newConversation(ctx, p, w, q)
-			go c.run()
-			return c, nil
-		}
-		tooLong := errkind.Is(err, errkind.Exhausted) // then the worker saw nothing of it
-		if !tooLong {
-			w.kill("it took no request")
-		}
-		p.release(w, tooLong)
-		if tooLong || w.fresh {
+		if errkind.Is(err, errkind.Exhausted) { // it is too long; the worker saw nothing of it
+			p.release(w, true)
 			return nil, fmt.Errorf("run query: %w", err)
+		}
+		if err == nil {
+			if err = w.taken(ctx); err == nil {
+				c := newConversation(ctx, p, w, q)
+				go c.run()
+				return c, nil
+			}
+		}
+		w.kill("it took no request")
+		p.release(w, false)
+		if w.fresh || ctx.Err() != nil {
+			return nil, err
+		}
+	}
+}
+
+// taken waits until the worker has the request.
+func (p *process) taken(ctx context.Context) error {
+	for {
+		select {
+		case f, ok := <-p.frames:
+			switch {
+			case !ok:
+				return p.death("run query")
+			case f.Kind == wire.Taken:
+				return nil
+			case f.Kind != wire.Credit && f.Kind != wire.Close: // these may be late
+				return errkind.Errorf(errkind.Bug, "run query: worker answers a request with frame kind %d", f.Kind)
+			}
+		case <-ctx.Done():
+			return errorOf(ctx, "run query")
 		}
 	}
 }

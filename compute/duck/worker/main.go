@@ -116,6 +116,9 @@ func (s *server) listen(r *wire.Reader, requests chan<- wire.RequestMsg) error {
 			if err := f.Decode(&msg); err != nil {
 				return err
 			}
+			if err := s.w.Write(wire.Taken, 0, nil); err != nil {
+				return err
+			}
 			requests <- msg
 		case wire.Data:
 			if st := s.stream(f.Stream); st != nil {

@@ -10,10 +10,12 @@
 //
 // The worker answers Setup with Ready. One query is
 //
-//	asker  -> Request                       worker -> Open(stream), Credit(stream)...
+//	asker  -> Request                       worker -> Taken
+//	                                        worker -> Open(stream), Credit(stream)...
 //	asker  -> Data(stream)... End(stream)   worker -> Close(stream)
 //	worker -> Result... then Done or Failed
 //
+// A query whose worker died before Taken was not begun and can go to another worker.
 // Data and Result payloads are pieces of an Arrow IPC stream, cut anywhere. A Credit
 // asks for one record batch, so neither side buffers more than it asked for. Cancel may
 // come at any time after Request; the worker still ends with Done or Failed.

@@ -24,6 +24,7 @@ const (
 	Cancel                  // stop the running query
 
 	Ready  // the worker takes requests
+	Taken  // the request has arrived
 	Open   // OpenMsg: start stream for an input
 	Credit // send one more record batch on the stream
 	Close  // the worker needs no more of the stream
