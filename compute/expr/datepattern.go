@@ -296,8 +296,6 @@ func (p *datePattern) parseNumber(f *dateFields, piece datePiece, s string, adja
 			}
 		}
 		f.year = v
-	case 'Q':
-		f.month = v*3 - 2
 	case 'S':
 		if p.lenient {
 			f.nanos = v * 1_000_000

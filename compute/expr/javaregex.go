@@ -146,6 +146,12 @@ func (t *regexTranslator) class() error {
 const (
 	horizontalSpace = ` \t\x{A0}\x{1680}\x{180e}\x{2000}-\x{200a}\x{202f}\x{205f}\x{3000}`
 	verticalSpace   = `\n\x0B\f\r\x{85}\x{2028}\x{2029}`
+	anySpace        = `\s\x0B`
+
+	notHorizontalSpace = `\x00-\x08\x0A-\x1F!-\x{9F}\x{A1}-\x{167F}\x{1681}-\x{180D}\x{180F}-\x{1FFF}` +
+		`\x{200B}-\x{202E}\x{2030}-\x{205E}\x{2060}-\x{2FFF}\x{3001}-\x{10FFFF}`
+	notVerticalSpace = `\x00-\x09\x0E-\x{84}\x{86}-\x{2027}\x{202A}-\x{10FFFF}`
+	notAnySpace      = `\x00-\x08\x0E-\x1F!-\x{10FFFF}`
 )
 
 // posixClasses are Java's \p{..} for ASCII.
@@ -177,14 +183,12 @@ func (t *regexTranslator) escape(inClass bool) error {
 		return t.codePoint(rest[:4], 16, 6)
 	case c == 'p' || c == 'P':
 		return t.property(c == 'P', inClass)
-	case c == 'h' || c == 'v' || c == 's':
-		set := map[byte]string{'h': horizontalSpace, 'v': verticalSpace, 's': `\s\x0B`}[c]
+	case strings.IndexByte("hHvVsS", c) >= 0:
+		set := map[byte]string{
+			'h': horizontalSpace, 'H': notHorizontalSpace, 'v': verticalSpace, 'V': notVerticalSpace, 's': anySpace, 'S': notAnySpace,
+		}[c]
 		t.pos += 2
 		return t.set(set, false, inClass)
-	case c == 'H' || c == 'V' || c == 'S':
-		set := map[byte]string{'H': horizontalSpace, 'V': verticalSpace, 'S': `\s\x0B`}[c]
-		t.pos += 2
-		return t.set(set, true, inClass)
 	case c == 'Q':
 		text, _, _ := strings.Cut(rest, `\E`)
 		t.out.WriteString(regexp.QuoteMeta(text))

@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// jsonPath is a path "[lax|strict] $.a['b'][0][*]" into JSON. In strict mode, the default, a
+// jsonPath is a path "[lax|strict] $.a['b'][0][*]" into JSON; a path that does not start with $
+// starts with a member. In strict mode, the default, a
 // member that is not there is an error; in lax mode it is empty.
 type jsonPath struct {
 	lax   bool
@@ -31,8 +32,11 @@ func parseJSONPath(s string) (*jsonPath, error) {
 	if mode, after, ok := strings.Cut(rest, " "); ok && (strings.EqualFold(mode, "lax") || strings.EqualFold(mode, "strict")) {
 		p.lax, rest = strings.EqualFold(mode, "lax"), strings.TrimSpace(after)
 	}
-	if !strings.HasPrefix(rest, "$") {
-		return nil, fmt.Errorf("JSON path %q does not start with $", s)
+	if rest == "" {
+		return nil, errors.New("the JSON path is empty; $ is the whole value")
+	}
+	if rest[0] != '$' {
+		rest = "$." + rest
 	}
 	for rest = rest[1:]; rest != ""; {
 		var step jsonStep
