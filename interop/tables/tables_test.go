@@ -283,6 +283,7 @@ func TestWrittenInTurn(t *testing.T) {
 		"deduplicate":    {"bucket": "2"},
 		"sequence field": {"bucket": "1", "sequence.field": "n"},
 		"partial update": {"bucket": "2", "merge-engine": "partial-update"},
+		"sequence group": {"bucket": "1", "merge-engine": "partial-update", "fields.n.sequence-group": "v"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := create(t, simple([]string{"k"}, options))
@@ -290,7 +291,9 @@ func TestWrittenInTurn(t *testing.T) {
 				t.Helper()
 				want := s.rows()
 				s.same(step+": Java", java.Read(s.path), want)
-				s.same(step+": pypaimon", python.Read(s.path), want)
+				if name != "sequence group" { // pypaimon has none
+					s.same(step+": pypaimon", python.Read(s.path), want)
+				}
 			}
 			var some []string
 			for k := range 50 {

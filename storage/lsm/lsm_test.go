@@ -348,6 +348,48 @@ func TestUpperLevelsCountOnce(t *testing.T) {
 	}
 }
 
+func TestSequenceGroups(t *testing.T) {
+	i := func(n int64) *int64 { return &n }
+	s := func(x string) *string { return &x }
+	b := func(f float64) *float64 { return &f }
+	cfg := testConfig()
+	cfg.Engine, cfg.Groups = PartialUpdate, []SequenceGroup{{Sequence: []int{4}, Members: []int{5}}} // a follows u
+	run := func(rows ...row) string {
+		t.Helper()
+		var in []Input
+		for n, r := range rows {
+			r.k1, r.seq = "k", int64(n)
+			in = append(in, Input{Run: NewBatches(batch([]row{r}))})
+		}
+		got, err := mergeAll(t, in, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got) == 0 {
+			return "gone"
+		}
+		return fmt.Sprintf("u=%s a=%s b=%s", show(got[0].u), show(got[0].a), show(got[0].b))
+	}
+	for _, tc := range []struct {
+		name string
+		rows []row
+		want string
+	}{
+		{"an older row of the group loses, other columns do not", []row{{u: i(5), a: s("new"), b: b(1)}, {u: i(3), a: s("old"), b: b(2)}}, "u=5 a=new b=2"},
+		{"a newer one brings its NULLs", []row{{u: i(5), a: s("x"), b: b(1)}, {u: i(6)}}, "u=6 a=NULL b=1"},
+		{"a tie goes to the later row", []row{{u: i(5), a: s("x")}, {u: i(5), a: s("y")}}, "u=5 a=y b=NULL"},
+		{"without sequence the group stays", []row{{u: i(5), a: s("x")}, {a: s("y"), b: b(2)}}, "u=5 a=x b=2"},
+		{"nothing before", []row{{a: s("y")}, {b: b(2)}}, "u=NULL a=NULL b=2"},
+		{"a retraction clears the group", []row{{u: i(5), a: s("x"), b: b(1)}, {kind: Delete, u: i(6), a: s("z")}}, "u=6 a=NULL b=1"},
+		{"an old retraction does not", []row{{u: i(5), a: s("x")}, {kind: Delete, u: i(4)}}, "u=5 a=x b=NULL"},
+		{"nothing but retractions", []row{{kind: Delete, u: i(5)}, {kind: Delete, u: i(6)}}, "gone"},
+	} {
+		if got := run(tc.rows...); got != tc.want {
+			t.Errorf("%s: %s, want %s", tc.name, got, tc.want)
+		}
+	}
+}
+
 func TestRetractsAreRefusedByName(t *testing.T) {
 	for engine, word := range map[Engine]string{PartialUpdate: "partial-update.remove-record-on-delete", FirstRow: "ignore-delete"} {
 		cfg := testConfig()

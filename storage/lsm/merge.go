@@ -119,6 +119,15 @@ func (m *Merger) enter(l *leaf, rec arrow.RecordBatch) error {
 	m.table.batches = append(m.table.batches, rec)
 	m.table.kinds = append(m.table.kinds, kinds)
 	m.levels = append(m.levels, l.in.Level)
+	var groups [][]column
+	for _, g := range m.cfg.Groups {
+		cols, err := columnsOf(rec, g.Sequence)
+		if err != nil {
+			return err
+		}
+		groups = append(groups, cols)
+	}
+	m.table.groups = append(m.table.groups, groups)
 	if l.key, err = columnsOf(rec, m.cfg.Key); err != nil {
 		return err
 	}
@@ -403,6 +412,7 @@ func (m *Merger) dropSpent() {
 		used[l.batch] = int32(len(next.batches))
 		next.batches = append(next.batches, m.table.batches[l.batch])
 		next.kinds = append(next.kinds, m.table.kinds[l.batch])
+		next.groups = append(next.groups, m.table.groups[l.batch])
 		levels = append(levels, m.levels[l.batch])
 	}
 	for i, b := range m.table.batches {

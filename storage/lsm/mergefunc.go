@@ -1,6 +1,8 @@
 package lsm
 
 import (
+	"slices"
+
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 
@@ -38,6 +40,8 @@ type Config struct {
 	Engine         Engine
 	IgnoreDelete   bool // drop -U and -D before merging
 	RemoveOnDelete bool // partial-update.remove-record-on-delete
+	// Groups are the sequence groups of partial-update (fields.<seq>.sequence-group).
+	Groups []SequenceGroup
 	// KeepRetracts keeps a row whose result is -U or -D: compaction below the top
 	// level and reads of raw changes. Otherwise such keys give no row.
 	KeepRetracts bool
@@ -47,6 +51,14 @@ type Config struct {
 	UpperOnce bool
 	Repeats   bool // runs may hold a key several times, in sequence order
 	BatchRows int  // rows of an output batch; 0 means 8192
+}
+
+// SequenceGroup is columns of a partial-update table that are replaced together, NULLs
+// included, by a row whose sequence is not below theirs. A row in which all
+// sequence columns are NULL leaves the group alone; a retraction clears the members.
+type SequenceGroup struct {
+	Sequence []int // columns, most significant first
+	Members  []int // columns
 }
 
 // merger folds the rows of one key, oldest first, and selects the cells of the
@@ -61,6 +73,7 @@ type merger interface {
 type kindReader struct {
 	batches []arrow.RecordBatch
 	kinds   [][]int8
+	groups  [][][]column // of each batch, per sequence group its sequence columns
 }
 
 func (k *kindReader) of(r Ref) int8 { return k.kinds[r.Batch][r.Row] }
@@ -76,7 +89,13 @@ func newMerger(cfg Config, columns int) (merger, error) {
 		for _, i := range append([]int{cfg.Sequence, cfg.Kind}, cfg.Key...) {
 			fixed[i] = true
 		}
-		return &partialUpdate{cfg: cfg, fixed: fixed, cells: make([]Ref, columns)}, nil
+		p := &partialUpdate{cfg: cfg, fixed: fixed, grouped: make([]bool, columns), cells: make([]Ref, columns)}
+		for _, g := range cfg.Groups {
+			for _, i := range slices.Concat(g.Sequence, g.Members) {
+				p.grouped[i] = true
+			}
+		}
+		return p, nil
 	default:
 		return nil, errkind.Errorf(errkind.Bug, "lsm: engine %d", cfg.Engine)
 	}
@@ -108,14 +127,18 @@ func (f firstRow) merge(group []Ref, kinds *kindReader) (Ref, []Ref, bool, error
 }
 
 type partialUpdate struct {
-	cfg   Config
-	fixed []bool // key, sequence and kind: always of the newest row
-	cells []Ref
+	cfg     Config
+	fixed   []bool // key, sequence and kind: always of the newest row
+	grouped []bool // in a sequence group
+	cells   []Ref
 }
 
 func (p *partialUpdate) merge(group []Ref, kinds *kindReader) (Ref, []Ref, bool, error) {
 	if len(group) == 1 && !IsRetract(kinds.of(group[0])) {
 		return group[0], nil, true, nil
+	}
+	if len(p.cfg.Groups) > 0 {
+		return Ref{}, p.cells, p.mergeGroups(group, kinds), nil
 	}
 	seen := false
 	for _, r := range group {
@@ -145,6 +168,69 @@ func (p *partialUpdate) take(r Ref, kinds *kindReader, reset bool) {
 	for i := range p.cells {
 		if p.fixed[i] || reset || rec.Column(i).IsValid(int(r.Row)) {
 			p.cells[i] = r
+		}
+	}
+}
+
+// mergeGroups folds rows of a table with sequence groups; false if nothing is left.
+func (p *partialUpdate) mergeGroups(group []Ref, kinds *kindReader) bool {
+	seen, inserted := false, false
+	for _, r := range group {
+		retract := IsRetract(kinds.of(r))
+		if retract && p.cfg.IgnoreDelete {
+			continue
+		}
+		rec := kinds.batches[r.Batch]
+		for i := range p.cells {
+			switch {
+			case i == p.cfg.Kind && inserted && retract:
+				// The row stays inserted: only its groups change.
+			case p.fixed[i]:
+				p.cells[i] = r
+			case !seen && (retract || !p.grouped[i]):
+				p.cells[i] = r // a first retraction brings its whole row
+			case !seen:
+				p.cells[i] = NullRef
+			case !retract && !p.grouped[i] && rec.Column(i).IsValid(int(r.Row)):
+				p.cells[i] = r
+			}
+		}
+		for g := range p.cfg.Groups {
+			p.takeGroup(g, r, kinds, retract)
+		}
+		seen, inserted = true, inserted || !retract
+	}
+	return seen
+}
+
+func (p *partialUpdate) takeGroup(g int, r Ref, kinds *kindReader, retract bool) {
+	seq := p.cfg.Groups[g].Sequence
+	mine := kinds.groups[r.Batch][g]
+	if !slices.ContainsFunc(mine, func(c column) bool { return !c.isNull(int(r.Row)) }) {
+		return
+	}
+	for k, i := range seq {
+		have := p.cells[i]
+		order := 1 // no value yet
+		if have != NullRef {
+			order = compareCells(mine[k], int(r.Row), kinds.groups[have.Batch][g][k], int(have.Row))
+		} else if mine[k].isNull(int(r.Row)) {
+			order = 0
+		}
+		if order < 0 {
+			return
+		}
+		if order > 0 {
+			break
+		}
+	}
+	for _, i := range seq {
+		p.cells[i] = r
+	}
+	for _, i := range p.cfg.Groups[g].Members {
+		p.cells[i] = r
+		if retract {
+			p.cells[i] = NullRef
 		}
 	}
 }

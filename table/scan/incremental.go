@@ -207,7 +207,7 @@ func (c *changes) stacks(added, removed []manifest.Entry) bool {
 	if err != nil || cfg.UpperOnce {
 		return false
 	}
-	return len(cfg.UserSequence) == 0 && (cfg.Engine == lsm.Deduplicate || cfg.Engine == lsm.PartialUpdate && !cfg.RemoveOnDelete)
+	return len(cfg.UserSequence) == 0 && (cfg.Engine == lsm.Deduplicate || cfg.Engine == lsm.PartialUpdate && !cfg.RemoveOnDelete && len(cfg.Groups) == 0)
 }
 
 // keySet is the keys of a bucket that a snapshot touched, as BinaryRow bytes, and their first columns.

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -40,10 +42,12 @@ func MergeConfig(s *schema.Schema, fields []schema.Field) (lsm.Config, error) {
 	case "partial-update":
 		c.Engine = lsm.PartialUpdate
 		c.RemoveOnDelete = s.Options["partial-update.remove-record-on-delete"] == "true"
-		for k := range s.Options {
-			if isSequenceGroup(k) {
-				return c, fmt.Errorf("%w: sequence groups (option %s)", ErrUnsupported, k)
-			}
+		groups, err := sequenceGroups(s)
+		if err != nil {
+			return c, err
+		}
+		for _, g := range groups {
+			c.Groups = append(c.Groups, g.at(at))
 		}
 	case "first-row":
 		c.Engine = lsm.FirstRow
@@ -54,9 +58,46 @@ func MergeConfig(s *schema.Schema, fields []schema.Field) (lsm.Config, error) {
 	return c, nil
 }
 
-func isSequenceGroup(option string) bool {
-	const prefix, suffix = "fields.", ".sequence-group"
-	return len(option) > len(prefix)+len(suffix) && option[:len(prefix)] == prefix && option[len(option)-len(suffix):] == suffix
+// sequenceGroup is an option "fields.<sequence>,...sequence-group" = "<member>,...".
+type sequenceGroup struct{ sequence, members []string }
+
+// at finds the group's columns; members that are not read are left out.
+func (g sequenceGroup) at(find func(string) int) (out lsm.SequenceGroup) {
+	for _, n := range g.sequence {
+		out.Sequence = append(out.Sequence, find(n))
+	}
+	for _, n := range g.members {
+		if i := find(n); i >= 0 {
+			out.Members = append(out.Members, i)
+		}
+	}
+	return out
+}
+
+// sequenceGroups reads the options of partial-update groups. Aggregates in tables with groups and rows
+// removed through a group are refused by name.
+func sequenceGroups(s *schema.Schema) ([]sequenceGroup, error) {
+	var out []sequenceGroup
+	for _, k := range slices.Sorted(maps.Keys(s.Options)) {
+		name, field := strings.CutPrefix(k, "fields.")
+		if seq, ok := strings.CutSuffix(name, ".sequence-group"); ok && field {
+			g := sequenceGroup{strings.Split(seq, ","), strings.Split(s.Options[k], ",")}
+			for _, list := range [][]string{g.sequence, g.members} {
+				for i := range list {
+					list[i] = strings.TrimSpace(list[i])
+					if s.FieldIndex(list[i]) < 0 {
+						return nil, errkind.Errorf(errkind.Invalid, "option %s names column %s, which does not exist", k, list[i])
+					}
+				}
+			}
+			out = append(out, g)
+			continue
+		}
+		if field && strings.HasSuffix(name, "aggregate-function") || k == "partial-update.remove-record-on-sequence-group" {
+			return nil, fmt.Errorf("%w: aggregates and removal in partial-update tables (option %s)", ErrUnsupported, k)
+		}
+	}
+	return out, nil
 }
 
 // MergeFields are the wanted fields and, after them, those that merging needs besides.
@@ -80,6 +121,17 @@ func MergeFields(s *schema.Schema, want []schema.Field) ([]schema.Field, error) 
 			return nil, errkind.Errorf(errkind.Invalid, "option %s names column %s, which does not exist", schema.OptSequenceField, n)
 		}
 		add(s.Fields[i])
+	}
+	if opts.MergeEngine == "partial-update" {
+		groups, err := sequenceGroups(s)
+		if err != nil {
+			return nil, err
+		}
+		for _, g := range groups {
+			for _, n := range g.sequence {
+				add(s.Fields[s.FieldIndex(n)])
+			}
+		}
 	}
 	add(sequenceField)
 	add(kindField)

@@ -142,7 +142,7 @@ func TestDamagedFilesAreNamed(t *testing.T) {
 }
 
 func TestUnsupportedEnginesAreNamed(t *testing.T) {
-	for option, value := range map[string]string{"merge-engine": "aggregation", "fields.n.sequence-group": "v"} {
+	for option, value := range map[string]string{"merge-engine": "aggregation", "fields.n.aggregate-function": "sum"} {
 		f := tabletest.New(t, []string{"k"}, nil, map[string]string{"bucket": "1"})
 		w := f.Writer(write.Options{})
 		f.Put(w, "+I 1 a one 10")
