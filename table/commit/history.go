@@ -36,7 +36,24 @@ func (h *history) extend(ctx context.Context) error {
 	if latest <= last {
 		return nil
 	}
+	more, err := h.snaps.Range(ctx, last+1, latest)
+	if errors.Is(err, snapshot.ErrNotFound) {
+		return h.fromEarliest(ctx, last, latest)
+	}
+	if err != nil {
+		return err
+	}
+	h.newer = append(h.newer, more...)
+	return nil
+}
+
+// fromEarliest is extend where the first snapshots after last have expired.
+func (h *history) fromEarliest(ctx context.Context, last, latest snapshot.ID) error {
 	first, err := h.snaps.EarliestID(ctx)
+	if err != nil {
+		return err
+	}
+	more, err := h.snaps.Range(ctx, max(first, last+1), latest)
 	if err != nil {
 		return err
 	}
@@ -44,10 +61,6 @@ func (h *history) extend(ctx context.Context) error {
 		if err := h.addTagged(ctx, last, first); err != nil {
 			return err
 		}
-	}
-	more, err := h.snaps.Range(ctx, max(first, last+1), latest)
-	if err != nil {
-		return err
 	}
 	h.newer = append(h.newer, more...)
 	return nil
@@ -96,11 +109,15 @@ func (r *run) look(ctx context.Context) (*snapshot.Snapshot, error) {
 	if err := r.history.extend(ctx); err != nil {
 		return nil, err
 	}
-	if err := r.checkPrev(ctx); err != nil {
+	prev, err := r.checkPrev(ctx)
+	if err != nil {
 		return nil, err
 	}
 	if s := r.history.latest(); s != nil {
 		return s, nil
+	}
+	if prev != nil {
+		return prev, nil // nothing came after it
 	}
 	s, err := r.c.snaps.Latest(ctx)
 	if errors.Is(err, snapshot.ErrNone) {
@@ -111,41 +128,42 @@ func (r *run) look(ctx context.Context) (*snapshot.Snapshot, error) {
 
 // checkPrev compares Prev with what the table has under its number. A snapshot
 // that expired is looked for among the tags; expired without tag it passes,
-// since expiry takes the oldest first and a rollback the newest.
-func (r *run) checkPrev(ctx context.Context) error {
+// since expiry takes the oldest first and a rollback the newest. It returns the
+// snapshot if it is there.
+func (r *run) checkPrev(ctx context.Context) (*snapshot.Snapshot, error) {
 	prev := r.req.Prev
 	if prev == nil {
-		return nil
+		return nil, nil
 	}
-	replaced := func(what string) error {
-		return fmt.Errorf("%w: snapshot %d, committed before, %s", ErrReplaced, prev.ID, what)
+	replaced := func(what string) (*snapshot.Snapshot, error) {
+		return nil, fmt.Errorf("%w: snapshot %d, committed before, %s", ErrReplaced, prev.ID, what)
 	}
 	s, err := r.c.snaps.Get(ctx, prev.ID)
 	switch {
 	case err == nil && s.Hash == prev.Hash:
-		return nil
+		return s, nil
 	case err == nil:
 		return replaced("is now another one")
 	case errors.Is(err, snapshot.ErrNone):
 		return replaced("is gone: the table has no snapshots")
 	case !errors.Is(err, snapshot.ErrNotFound):
-		return err
+		return nil, err
 	}
 	first, err := r.c.snaps.EarliestID(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if prev.ID >= first {
 		return replaced("is gone, though older ones are there")
 	}
 	tags, err := r.c.snaps.Tags(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, t := range tags {
 		if t.Snapshot.ID == prev.ID && t.Retained == 0 && t.Snapshot.Hash != prev.Hash {
 			return replaced("is another one in tag " + t.Name)
 		}
 	}
-	return nil
+	return nil, nil
 }

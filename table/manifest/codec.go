@@ -81,14 +81,15 @@ type Files struct {
 	codec atomic.Value // string
 	run   string
 	count *atomic.Int64
-	cache *entryCache
+	cache *cache[Entry]
+	lists *cache[Meta]
 	avro  *container
 }
 
 // NewFiles makes an accessor over a store rooted at the table. codec is the
 // value of manifest.compression, "" being zstd.
 func NewFiles(store objstore.Store, codec string) *Files {
-	f := &Files{store: store, run: uuid.NewString(), count: new(atomic.Int64), cache: newEntryCache(), avro: newContainer()}
+	f := &Files{store: store, run: uuid.NewString(), count: new(atomic.Int64), cache: newCache[Entry](cacheEntriesMax), lists: newCache[Meta](cacheMetasMax), avro: newContainer()}
 	f.codec.Store(codec)
 	return f
 }
@@ -145,12 +146,20 @@ func (f *Files) ReadManifest(ctx context.Context, m *Meta) ([]Entry, error) {
 	return entries, err
 }
 
-// ReadList reads a manifest list by its name; "" is the empty list.
+// ReadList reads a manifest list by its name; "" is the empty list. The result
+// is shared with other callers: it must not be changed.
 func (f *Files) ReadList(ctx context.Context, name string) ([]Meta, error) {
 	if name == "" {
 		return nil, nil
 	}
-	return read(ctx, f, name, f.avro.metas)
+	if metas, ok := f.lists.get(name); ok {
+		return metas, nil
+	}
+	metas, err := read(ctx, f, name, f.avro.metas)
+	if err == nil {
+		f.lists.put(name, metas)
+	}
+	return metas, err
 }
 
 // ReadIndex reads an index manifest by its name; "" is the empty one.
@@ -169,6 +178,11 @@ func (f *Files) WriteList(ctx context.Context, metas []Meta) (string, int64, err
 	}
 	name := f.name("manifest-list")
 	size, err := f.write(ctx, name, data)
+	if err == nil { // the next commit reads it
+		if kept, err := asRead(metas, metaToWire, metaFromWire); err == nil {
+			f.lists.put(name, kept)
+		}
+	}
 	return name, size, err
 }
 
@@ -196,6 +210,11 @@ func (f *Files) WriteEntries(ctx context.Context, entries []Entry, partitionType
 	}
 	m.FileName = f.name("manifest")
 	m.FileSize, err = f.write(ctx, m.FileName, data)
+	if err == nil { // a later commit merges it
+		if kept, err := asRead(entries, entryToWire, entryFromWire); err == nil {
+			f.cache.put(m.FileName, kept)
+		}
+	}
 	return m, err
 }
 

@@ -245,7 +245,7 @@ func TestCutManifestIsNoticed(t *testing.T) {
 	if err := store.Put(t.Context(), manifest.Key(m.FileName), none); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.ReadLive(t.Context(), []string{list}, nil); errkind.Of(err) != errkind.Corrupt || !strings.Contains(err.Error(), m.FileName) {
+	if _, err := manifest.NewFiles(store, "").ReadLive(t.Context(), []string{list}, nil); errkind.Of(err) != errkind.Corrupt || !strings.Contains(err.Error(), m.FileName) {
 		t.Errorf("%v", err)
 	}
 }
@@ -347,6 +347,33 @@ func mapKeys(m map[string]bool) func(func(string) bool) {
 			if !yield(k) {
 				return
 			}
+		}
+	}
+}
+
+// What a Files has written it knows as if it had read it.
+func TestWrittenFilesAreCachedAsRead(t *testing.T) {
+	store := objstore.NewMem()
+	f := manifest.NewFiles(store, "")
+	one := int64(1)
+	entries := []manifest.Entry{{File: manifest.DataFile{Name: "a", ExtraFiles: []string{"a.index"}, DeleteRowCount: &one, ValueStatsCols: []string{}, Source: manifest.SourceCompact}}, entry(manifest.Delete, "b", 3)}
+	m, err := f.WriteEntries(t.Context(), entries, nil, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, _, err := f.WriteList(t.Context(), []manifest.Meta{m})
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := manifest.NewFiles(store, "")
+	for i, get := range []func(f *manifest.Files) (any, error){
+		func(f *manifest.Files) (any, error) { return f.ReadEntries(t.Context(), m.FileName) },
+		func(f *manifest.Files) (any, error) { return f.ReadList(t.Context(), list) },
+	} {
+		cached, err1 := get(f)
+		read, err2 := get(other)
+		if diff := cmp.Diff(read, cached); err1 != nil || err2 != nil || diff != "" {
+			t.Errorf("%d: %v, %v: read (-), cached (+):\n%s", i, err1, err2, diff)
 		}
 	}
 }

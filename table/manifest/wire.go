@@ -197,6 +197,9 @@ func fileFromWire(w wireFile) (DataFile, error) {
 		EmbeddedIndex: orZero(w.EmbeddedIndex), ValueStatsCols: orZero(w.ValueStatsCols),
 		ExternalPath: orZero(w.ExternalPath), FirstRowID: w.FirstRowID, WriteCols: orZero(w.WriteCols),
 	}
+	if len(f.ExtraFiles) == 0 {
+		f.ExtraFiles = nil
+	}
 	if w.ValueStatsCols != nil && f.ValueStatsCols == nil {
 		f.ValueStatsCols = []string{}
 	}
