@@ -22,7 +22,7 @@ func jsonRows(t *testing.T, e *engine, query string) []string {
 	t.Helper()
 	var b bytes.Buffer
 	r := &localScript{session: session.New(e.svc, session.Options{}), env: &tablecmd.Env{Note: &bytes.Buffer{}}, out: newPrinter(&b, "jsonl")}
-	if err := r.all(t.Context(), query); err != nil {
+	if err := runAll(t.Context(), r, query); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
@@ -139,16 +139,26 @@ func TestReplayThroughKafka(t *testing.T) {
 		CREATE TABLE flights2 LIKE flights;
 		SET 'pipeline.name' = 'flights2';
 		INSERT INTO flights2 SELECT time_hour, carrier, flight, event_time, scheduled, origin, dest, tailnum, distance,
-			departed, dep_delay, arrived, arr_delay, air_time FROM landed`, broker.Addr))
-	want := jsonRows(t, e, "SELECT * FROM flights")
+			departed, dep_delay, arrived, arr_delay, air_time FROM landed;
+		RESET 'pipeline.name';
+		CREATE MATERIALIZED TABLE by_event AS SELECT event, COUNT(*) AS n FROM topic GROUP BY event`, broker.Addr))
+	becomes(t, e, "SELECT * FROM flights2", jsonRows(t, e, "SELECT * FROM flights"))
+	becomes(t, e, "SELECT * FROM by_event", jsonRows(t, e, "SELECT event, COUNT(*) AS n FROM flight_events GROUP BY event"))
+	// A job with state reads the topic through a table, from which its state can be rebuilt.
+	becomes(t, e, "SELECT COUNT(*) AS n FROM `topic$landing`", jsonRows(t, e, "SELECT COUNT(*) AS n FROM flight_events"))
+}
+
+// becomes waits until a query gives the rows.
+func becomes(t *testing.T, e *engine, query string, want []string) {
+	t.Helper()
 	deadline := time.Now().Add(time.Minute)
 	for {
-		got := jsonRows(t, e, "SELECT * FROM flights2")
+		got := jsonRows(t, e, query)
 		if slices.Equal(got, want) {
 			return
 		}
 		if time.Now().After(deadline) {
-			sameRows(t, "flights through Kafka", got, want)
+			sameRows(t, query, got, want)
 			return
 		}
 		time.Sleep(200 * time.Millisecond)

@@ -261,7 +261,13 @@ func (svc *Services) PlanJob(ctx context.Context, database, text string, options
 	if !ok {
 		return nil, sql.NewError(text, st.Pos(), errUnsupported, "a job is an INSERT INTO", "")
 	}
-	return New(svc, Options{Database: database, Variables: options}).bindInsert(ctx, text, ins, Params{})
+	s := New(svc, Options{Database: database, Variables: options})
+	sink, err := s.bindInsert(ctx, text, ins, Params{})
+	if err != nil {
+		return nil, err
+	}
+	sink.Input, err = s.land(ctx, sink.Input)
+	return sink, err
 }
 
 // RunQuery implements connector.QueryRunner for replay sources.
