@@ -107,7 +107,7 @@ func TestVerifyOfTheReplayIsEqual(t *testing.T) {
 func runSQL(t *testing.T, e *engine, script string) {
 	t.Helper()
 	r := &localScript{session: session.New(e.svc, session.Options{}), env: &tablecmd.Env{Note: io.Discard}, out: newPrinter(io.Discard, "jsonl")}
-	if err := r.all(t.Context(), script); err != nil {
+	if err := runAll(t.Context(), r, script); err != nil {
 		t.Fatal(err)
 	}
 }

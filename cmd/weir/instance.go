@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/weir-lake/weir/internal/errkind"
-	"github.com/weir-lake/weir/lineage"
 	"github.com/weir-lake/weir/storage/meta"
 	"github.com/weir-lake/weir/storage/objstore"
 	"github.com/weir-lake/weir/table/catalog"
@@ -76,6 +75,11 @@ func openService(ctx context.Context, o serviceOptions) (*service, error) {
 
 func (s *service) take(ctx context.Context) (err error) {
 	o := s.opts
+	if !isRemote(o.Warehouse) {
+		if err := os.MkdirAll(strings.TrimPrefix(o.Warehouse, "file://"), 0o755); err != nil {
+			return fmt.Errorf("warehouse: %w", err)
+		}
+	}
 	if err := checkWarehouse(ctx, o.Warehouse); err != nil {
 		return err
 	}
@@ -105,11 +109,6 @@ func (s *service) take(ctx context.Context) (err error) {
 
 // checkWarehouse refuses a folder that is none before anything is written into it.
 func checkWarehouse(ctx context.Context, uri string) error {
-	if !isRemote(uri) {
-		if err := os.MkdirAll(strings.TrimPrefix(uri, "file://"), 0o755); err != nil {
-			return fmt.Errorf("warehouse: %w", err)
-		}
-	}
 	store, err := objstore.Open(ctx, uri, objstore.Options{})
 	if err != nil {
 		return fmt.Errorf("open warehouse %s: %w", uri, err)
@@ -135,7 +134,7 @@ func (s *service) wire(ctx context.Context, tokens *auth.Store) (err error) {
 		return fmt.Errorf("register job metrics: %w", err)
 	}
 	rest := api.New(api.Options{Services: e.svc, Queries: e.queries, Cuts: e.cuts, Tokens: tokens, Ready: s.ready,
-		Verifier: lineage.NewVerifier(e.jobs, e.queries, time.Now), Version: version()})
+		Lineage: e.lineage, Verifier: e.verify, Version: version()})
 	s.web, err = web.New(web.Options{API: rest, Tokens: tokens, Metrics: reg, Console: true, Logger: s.opts.Logger})
 	return err
 }

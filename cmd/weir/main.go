@@ -42,6 +42,15 @@ type cli struct {
 	Serve      serveCmd         `cmd:"" help:"Serve a warehouse."`
 	SQL        sqlCmd           `cmd:"" name:"sql" help:"Run SQL in this process."`
 	Table      tablecmd.Command `cmd:"" help:"Work on a Paimon table's folder, without a server."`
+	Job        jobCmd           `cmd:"" help:"Jobs of a service."`
+	Verify     verifyCmd        `cmd:"" help:"Recompute tables from their recorded inputs and compare."`
+	Lineage    lineageCmd       `cmd:"" help:"Show where a table comes from and goes to."`
+	Cut        cutCmd           `cmd:"" help:"Versions of tables that belong together."`
+	Query      queryCmd         `cmd:"" help:"Queries of a service."`
+	DeadLetter deadLetterCmd    `cmd:"" name:"dead-letter" help:"Rows that could not be decoded."`
+	Token      tokenCmd         `cmd:"" help:"Tokens of a service."`
+	Config     configCmd        `cmd:"" help:"Settings."`
+	Doctor     doctorCmd        `cmd:"" help:"Check this machine, and a service if one answers."`
 	Version    versionCmd       `cmd:"" help:"Print the version."`
 }
 

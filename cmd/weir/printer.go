@@ -50,7 +50,7 @@ func fieldsOf(cols []plan.Column) []schema.Field {
 // begin starts a query's rows.
 func (p *printer) begin(cols []plan.Column) error {
 	var err error
-	p.cols, p.total = cols, 0
+	p.cols = cols
 	if p.enc, err = rowjson.NewEncoder(fieldsOf(cols), rowjson.EncodeOptions{}); err != nil {
 		return err
 	}
@@ -58,18 +58,37 @@ func (p *printer) begin(cols []plan.Column) error {
 	for i, c := range cols {
 		names[i] = c.Name
 	}
-	switch p.format {
-	case "csv":
-		p.csv = csv.NewWriter(p.w)
-		return p.csv.Write(names)
-	case "arrow":
+	if p.format == "arrow" {
 		sc, err := arrowSchema(cols)
 		if err != nil {
 			return err
 		}
 		p.arrow = ipc.NewWriter(p.w, ipc.WithSchema(sc))
+	}
+	return p.header(names)
+}
+
+// header starts rows of text.
+func (p *printer) header(names []string) error {
+	p.total = 0
+	switch p.format {
+	case "csv":
+		p.csv = csv.NewWriter(p.w)
+		return p.csv.Write(names)
 	case "table":
 		p.rows = [][]string{names}
+	}
+	return nil
+}
+
+// row writes a row of text, of the formats csv and table.
+func (p *printer) row(cells []string) error {
+	p.total++
+	if p.format == "csv" {
+		return p.csv.Write(cells)
+	}
+	if p.rows = append(p.rows, cells); len(p.rows) > tableRowsMax {
+		return p.flush()
 	}
 	return nil
 }
@@ -77,7 +96,6 @@ func (p *printer) begin(cols []plan.Column) error {
 // batch writes rows.
 func (p *printer) batch(rec arrow.RecordBatch) error {
 	n := int(rec.NumRows())
-	p.total += n
 	switch p.format {
 	case "jsonl":
 		var buf []byte
@@ -96,16 +114,8 @@ func (p *printer) batch(rec arrow.RecordBatch) error {
 		for c := range row {
 			row[c] = p.cell(c, rec.Column(c), i)
 		}
-		if p.format == "csv" {
-			if err := p.csv.Write(row); err != nil {
-				return err
-			}
-			continue
-		}
-		if p.rows = append(p.rows, row); len(p.rows) > tableRowsMax {
-			if err := p.flush(); err != nil {
-				return err
-			}
+		if err := p.row(row); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -113,13 +123,14 @@ func (p *printer) batch(rec arrow.RecordBatch) error {
 
 // cell is a value as text: strings without quotes, NULL as nothing in CSV and as NULL in tables.
 func (p *printer) cell(c int, col arrow.Array, row int) string {
-	if col.IsNull(row) {
-		if p.format == "csv" {
-			return ""
-		}
-		return "NULL"
+	return p.text(string(p.enc.AppendCell(nil, c, col, row)))
+}
+
+// text is a JSON value as text.
+func (p *printer) text(text string) string {
+	if text == "null" {
+		return map[string]string{"table": "NULL"}[p.format]
 	}
-	text := string(p.enc.AppendCell(nil, c, col, row))
 	if s, ok := unquote(text); ok {
 		return s
 	}
@@ -141,7 +152,7 @@ func (p *printer) flush() error {
 // end finishes a query's rows.
 func (p *printer) end() error {
 	if p.format == "table" {
-		if p.total == 0 {
+		if p.total == 0 && len(p.rows) > 0 {
 			writeTable(p.w, p.rows)
 		}
 		if err := p.flush(); err != nil {
@@ -157,9 +168,6 @@ func (p *printer) end() error {
 	}
 	return p.flush()
 }
-
-// finish ends the output.
-func (p *printer) finish() error { return p.w.Flush() }
 
 // writeTable aligns rows, the first of which is the header.
 func writeTable(w io.Writer, rows [][]string) {

@@ -11,14 +11,25 @@ import (
 // serveGrace is how long a service may take to end.
 const serveGrace = 25 * time.Second
 
-// serveCmd runs the service.
-type serveCmd struct {
-	Warehouse string        `required:"" placeholder:"DIR|s3://.." env:"WEIR_WAREHOUSE" help:"Warehouse to serve. An empty folder becomes one."`
+// serveFlags are the settings of a service: flags, then the environment, then the default.
+type serveFlags struct {
+	Warehouse string        `placeholder:"DIR|s3://.." env:"WEIR_WAREHOUSE" help:"Warehouse to serve. An empty folder becomes one."`
 	Data      string        `placeholder:"DIR" env:"WEIR_DATA" help:"Folder for metadata, caches, spill and the first token; may be deleted. Default: .local in a local warehouse."`
 	Meta      string        `placeholder:"DSN" env:"WEIR_META" help:"PostgreSQL database for metadata instead of SQLite in --data."`
 	Listen    string        `default:"${listen}" env:"WEIR_LISTEN" help:"Address to answer at; port 0 takes a free one."`
 	Epoch     time.Duration `default:"1s" env:"WEIR_EPOCH" help:"Length of an epoch: how often tables are committed at most."`
 	Memory    bytesValue    `default:"1GiB" env:"WEIR_MEMORY" help:"Memory of one query worker."`
+}
+
+// serveCmd runs the service.
+type serveCmd struct{ serveFlags }
+
+// Validate implements kong's check of a command line.
+func (c *serveCmd) Validate() error {
+	if c.Warehouse == "" {
+		return errors.New("--warehouse: name the folder or s3://bucket/prefix to serve")
+	}
+	return nil
 }
 
 // Run serves until it is told to end, or another process takes the warehouse.

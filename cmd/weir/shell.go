@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -15,8 +16,24 @@ import (
 	"github.com/weir-lake/weir/compute/sql"
 )
 
+// runner runs one statement of a script, here or on a server.
+type runner interface {
+	one(ctx context.Context, script string, f sql.Fragment) error
+}
+
+// runAll runs the statements of a script; the first error ends it.
+func runAll(ctx context.Context, r runner, script string) error {
+	parts, err := sql.Split(script)
+	for _, p := range parts { // those before an error of the lexer, too
+		if err := r.one(ctx, script, p); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
 // shell reads statements from a terminal until end of input; an error does not end it.
-func (r *localScript) shell(env *tablecmd.Env) error {
+func shell(env *tablecmd.Env, r runner) error {
 	in := bufio.NewScanner(env.Stdin)
 	in.Buffer(nil, 1<<20)
 	fmt.Fprintln(env.Stdout, "weir SQL. Statements end with ; and the shell with ^D.")
@@ -68,6 +85,19 @@ func unquote(text string) (string, bool) {
 
 // bytesValue is a number of bytes on the command line: 512MiB, 1GB, 1048576.
 type bytesValue int64
+
+// String writes the number in the largest unit that needs no fraction.
+func (b bytesValue) String() string {
+	for _, u := range []struct {
+		bytes bytesValue
+		name  string
+	}{{1 << 30, "GiB"}, {1 << 20, "MiB"}, {1 << 10, "KiB"}} {
+		if b > 0 && b%u.bytes == 0 {
+			return strconv.FormatInt(int64(b/u.bytes), 10) + u.name
+		}
+	}
+	return strconv.FormatInt(int64(b), 10) + "B"
+}
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (b *bytesValue) UnmarshalText(text []byte) error {

@@ -23,7 +23,9 @@ const stopGrace = 30 * time.Second
 type sqlCmd struct {
 	Execute   string        `short:"e" placeholder:"SQL" xor:"script" help:"Statements to run."`
 	File      string        `short:"f" placeholder:"FILE" xor:"script" help:"File with statements to run; - is standard input."`
-	Warehouse string        `placeholder:"DIR|s3://.." env:"WEIR_WAREHOUSE" help:"Warehouse to work on in this process. Default: a temporary one, removed at the end."`
+	Warehouse string        `placeholder:"DIR|s3://.." env:"WEIR_WAREHOUSE" xor:"place" help:"Warehouse to work on in this process. Default: a temporary one, removed at the end."`
+	Server    string        `placeholder:"URL" xor:"place" help:"Service to run the script on, instead of this process."`
+	Token     string        `placeholder:"TOKEN" env:"WEIR_TOKEN" help:"Token to send to --server. Default: the service's first, where this user can read it."`
 	Mode      string        `enum:"auto,stream,batch" default:"auto" help:"How queries and INSERTs run: ${enum}."`
 	Format    string        `enum:"table,jsonl,csv,arrow" default:"table" help:"How rows are printed: ${enum}."`
 	Changelog bool          `help:"Print every change of a streaming query, _epoch and _kind first, instead of its final rows."`
@@ -39,6 +41,14 @@ func (c *sqlCmd) Run(env *tablecmd.Env) error {
 	if err != nil {
 		return err
 	}
+	if c.Server != "" {
+		return c.remote(env, script)
+	}
+	return c.local(env, script)
+}
+
+// local runs the script in this process.
+func (c *sqlCmd) local(env *tablecmd.Env, script string) error {
 	warehouse, data, cleanup, err := c.place()
 	if err != nil {
 		return err
@@ -64,10 +74,15 @@ func (c *sqlCmd) Run(env *tablecmd.Env) error {
 	s := session.New(e.svc, session.Options{User: "cli", Variables: map[string]string{session.VarRuntimeMode: mode},
 		Attached: true, Progress: progressTo(env.Note)})
 	run := &localScript{session: s, env: env, out: newPrinter(env.Stdout, c.Format), changelog: c.Changelog}
-	if script == "" {
-		return run.shell(env)
+	return c.drive(env, run, script)
+}
+
+// drive runs the script, or a shell.
+func (c *sqlCmd) drive(env *tablecmd.Env, r runner, script string) error {
+	if script == "" && c.File == "" && isTerminal(env.Stdin) {
+		return shell(env, r)
 	}
-	return run.all(env.Ctx, script)
+	return runAll(env.Ctx, r, script)
 }
 
 // script is what to run; empty means a shell.
@@ -118,20 +133,6 @@ type localScript struct {
 	env       *tablecmd.Env
 	out       *printer
 	changelog bool
-}
-
-// all runs the statements of a script; the first error ends it.
-func (r *localScript) all(ctx context.Context, script string) error {
-	parts, err := sql.Split(script)
-	if err != nil {
-		return err
-	}
-	for _, p := range parts {
-		if err := r.one(ctx, script, p); err != nil {
-			return err
-		}
-	}
-	return r.out.finish()
 }
 
 func (r *localScript) one(ctx context.Context, script string, f sql.Fragment) error {

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/weir-lake/weir/cmd/weir/tablecmd"
+	"github.com/weir-lake/weir/internal/errkind"
+	"github.com/weir-lake/weir/lineage"
+	"github.com/weir-lake/weir/web/api"
+)
+
+// verifyCmd recomputes tables and compares.
+type verifyCmd struct {
+	serverFlags
+	Job string `arg:"" optional:"" help:"Id or name of the job whose table is checked."`
+	All bool   `help:"Check the tables of all jobs."`
+}
+
+// Validate implements kong's check of a command line.
+func (c *verifyCmd) Validate() error {
+	if c.All == (c.Job != "") {
+		return errkind.New(errkind.Invalid, "name a job, or use --all")
+	}
+	return nil
+}
+
+// Run implements the command. It fails when a table differs or its inputs are gone.
+func (c *verifyCmd) Run(env *tablecmd.Env) error {
+	var reports []lineage.Report
+	req := request{method: http.MethodPost, path: "/v1/verify", in: api.VerifyRequest{Job: c.Job, All: c.All}, out: &reports}
+	err := inquire(env, c.serverFlags, req, func(w io.Writer) error {
+		for _, r := range reports {
+			fmt.Fprintf(w, "%s: %s, %d rows at snapshot %d", r.Table, r.Answer, r.Rows, r.Snapshot)
+			if r.Reason != "" {
+				fmt.Fprintf(w, ": %s", oneLine(errkind.New(errkind.Invalid, r.Reason)))
+			}
+			if r.Missing+r.Extra > 0 {
+				fmt.Fprintf(w, ", %d missing, %d unexpected", r.Missing, r.Extra)
+			}
+			fmt.Fprintln(w)
+			for _, e := range r.Examples {
+				fmt.Fprintf(w, "  %-10s %s\n", e.Kind, e.Row)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	var bad []string
+	for _, r := range reports {
+		if !r.OK() {
+			bad = append(bad, r.Table+" "+r.Answer)
+		}
+	}
+	if len(bad) > 0 {
+		return errkind.Errorf(errkind.Conflict, "verify: %s", strings.Join(bad, ", "))
+	}
+	return nil
+}
+
+// lineageCmd shows where a table comes from and goes to.
+type lineageCmd struct {
+	serverFlags
+	Table string `arg:"" help:"Table as db.table."`
+	Depth int    `placeholder:"N" help:"Steps up and down. Default: all."`
+}
+
+// Run implements the command.
+func (c *lineageCmd) Run(env *tablecmd.Env) error {
+	table := c.Table
+	if !strings.Contains(table, ".") {
+		table = "default." + table
+	}
+	var g lineage.Graph
+	q := url.Values{"table": {table}, "depth": {strconv.Itoa(c.Depth)}}
+	return inquire(env, c.serverFlags, request{path: "/v1/lineage?" + q.Encode(), out: &g}, func(w io.Writer) error {
+		rows := [][]string{{"from", "to", "job", "version read", "snapshot made"}}
+		for _, e := range g.Edges {
+			rows = append(rows, []string{e.From, e.To, e.Job, e.Version, strconv.FormatInt(e.Snapshot, 10)})
+		}
+		writeTable(w, rows)
+		return nil
+	})
+}
+
+// cutCmd are the commands about cuts.
+type cutCmd struct {
+	Show cutShow `cmd:"" help:"Show the newest versions of tables that belong together."`
+}
+
+type cutShow struct {
+	serverFlags
+	Tables []string `arg:"" optional:"" help:"Tables as db.table. Default: all."`
+}
+
+// Run implements the command.
+func (c *cutShow) Run(env *tablecmd.Env) error {
+	var cut api.CutInfo
+	path := "/v1/cut?tables=" + url.QueryEscape(strings.Join(c.Tables, ","))
+	return inquire(env, c.serverFlags, request{path: path, out: &cut}, func(w io.Writer) error {
+		fmt.Fprintf(w, "epoch %d, %d ms old", cut.Epoch, cut.AgeMillis)
+		if cut.HeldBy != "" {
+			fmt.Fprintf(w, ", held by job %s", cut.HeldBy)
+		}
+		fmt.Fprintln(w)
+		rows := [][]string{{"table", "snapshot"}}
+		for _, t := range slices.Sorted(maps.Keys(cut.Tables)) {
+			rows = append(rows, []string{t, strconv.FormatInt(cut.Tables[t], 10)})
+		}
+		writeTable(w, rows)
+		return nil
+	})
+}
