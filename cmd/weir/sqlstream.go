@@ -82,16 +82,47 @@ func paired(m *stream.Materializer, ds []stream.Delta) ([]stream.RowChanges, err
 	}
 	var out []stream.RowChanges
 	for _, d := range ds {
-		d.Rows.Retain()
-		c := stream.RowChanges{Rows: d.Rows, Kinds: make([]int8, d.Rows.NumRows())}
-		for i := range c.Kinds {
-			if d.Weights != nil && d.Weights[i] < 0 {
-				c.Kinds[i] = stream.KindDelete
-			}
+		c, err := spelledOut(d)
+		if err != nil {
+			return nil, err
 		}
 		out = append(out, c)
 	}
 	return out, nil
+}
+
+// spelledOut is one change for each time a row comes or goes: equal rows of an epoch are one row with a weight.
+func spelledOut(d stream.Delta) (stream.RowChanges, error) {
+	c := stream.RowChanges{}
+	b := array.NewRecordBuilder(memory.DefaultAllocator, d.Rows.Schema())
+	defer b.Release()
+	enc, err := rowkey.NewEncoder(d.Rows.Columns())
+	if err != nil {
+		return c, err
+	}
+	dec, err := rowkey.NewDecoder(b.Fields())
+	if err != nil {
+		return c, err
+	}
+	var row []byte
+	for i := range int(d.Rows.NumRows()) {
+		w, kind := int64(1), stream.KindInsert
+		if d.Weights != nil {
+			w = int64(d.Weights[i])
+		}
+		if w < 0 {
+			w, kind = -w, stream.KindDelete
+		}
+		row = enc.Append(row[:0], i)
+		for range w {
+			if _, err := dec.Append(row); err != nil {
+				return c, err
+			}
+			c.Kinds = append(c.Kinds, kind)
+		}
+	}
+	c.Rows = b.NewRecordBatch()
+	return c, nil
 }
 
 var kindNames = [...]string{"+I", "-U", "+U", "-D"}
