@@ -19,10 +19,13 @@ import (
 	"github.com/weir-lake/weir/lineage"
 )
 
-// TestMain lets the test binary be its own query worker.
+// TestMain lets the test binary be its own query worker, and weir itself.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == duck.WorkerCommand {
 		os.Exit(worker.Main())
+	}
+	if os.Getenv(asProgram) != "" {
+		main()
 	}
 	os.Exit(m.Run())
 }
