@@ -273,6 +273,10 @@ func TestLimitsAndCancel(t *testing.T) {
 	if i := <-ended; i.State != olap.Failed || i.Error == "" {
 		t.Errorf("%+v", i)
 	}
+	s.exec(t, "CREATE TABLE kept (id BIGINT); INSERT INTO kept SELECT id FROM gen") // no limit on what is written
+	if i := <-ended; i.State != olap.Done || i.Rows != 5000 {
+		t.Errorf("%+v", i)
+	}
 
 	// One runs, one waits, the third is refused.
 	const slow = "SELECT COUNT(*) FROM gen a, gen b, gen c WHERE a.id + b.id + c.id = 7"
@@ -305,7 +309,7 @@ func TestLimitsAndCancel(t *testing.T) {
 		}
 	}
 	slices.Sort(states[:2])
-	if !slices.Equal(states, []string{"queued", "running", "failed", "failed"}) {
+	if !slices.Equal(states, []string{"queued", "running", "failed", "done", "failed"}) {
 		t.Errorf("states %v", states)
 	}
 	for range 2 {

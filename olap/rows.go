@@ -23,6 +23,7 @@ type rows struct {
 	res   *duck.Result
 	lost  func(context.Context) error
 	done  []func() // what to give back, last first
+	exact bool     // the rows are not for a person: no limits
 	ended bool
 }
 
@@ -68,17 +69,26 @@ func (r *rows) Next(ctx context.Context) (arrow.RecordBatch, error) {
 		return nil, err
 	}
 	n, bytes := r.s.queries.count(r.rec, b.NumRows(), sizeOf(b))
-	if limit := r.s.opts.RowsMax; limit > 0 && n > limit {
-		err = errOver("rows", limit)
-	} else if limit := r.s.opts.BytesMax; bytes > limit {
-		err = errOver("bytes", limit)
-	}
-	if err != nil {
+	if err := r.over(n, bytes); err != nil {
 		b.Release()
 		r.end(err)
 		return nil, err
 	}
 	return b, nil
+}
+
+// over says that a result is too large. What goes into a table, or is compared with one, may have any size.
+func (r *rows) over(n, bytes int64) error {
+	o := &r.s.opts
+	switch {
+	case r.exact:
+		return nil
+	case o.RowsMax > 0 && n > o.RowsMax:
+		return errOver("rows", o.RowsMax)
+	case bytes > o.BytesMax:
+		return errOver("bytes", o.BytesMax)
+	}
+	return nil
 }
 
 func sizeOf(b arrow.RecordBatch) int64 {

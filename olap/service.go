@@ -63,7 +63,8 @@ type Options struct {
 	// Timeout bounds a query from its arrival to its last row. Zero means 10 min. Batch
 	// statements that write are not bounded.
 	Timeout time.Duration
-	// RowsMax and BytesMax bound a result. Zero means no limit on rows and 8 GiB of Arrow data.
+	// RowsMax and BytesMax bound a result, but not what a statement writes. Zero means no limit on rows and
+	// 8 GiB of Arrow data.
 	RowsMax  int64
 	BytesMax int64
 	// OnEnd is told of every query that ended. It must return quickly.
@@ -167,7 +168,7 @@ func ended(ctx context.Context, err error) error {
 type inQuery struct{}
 
 func (s *Service) start(ctx context.Context, rec *record, q session.Query) (*rows, error) {
-	out := &rows{s: s, rec: rec, ctx: ctx, cols: q.Root.Columns()}
+	out := &rows{s: s, rec: rec, ctx: ctx, cols: q.Root.Columns(), exact: q.Exact}
 	fail := func(err error) (*rows, error) {
 		out.free()
 		return nil, err
