@@ -508,7 +508,7 @@ func (m *Manager) finished(id string) {
 	m.mu.Lock()
 	delete(m.mu.runners, id)
 	st := r.status()
-	st.JobRecord = rec
+	st.JobRecord, st.RowsPerSec = rec, 0
 	m.mu.ended[id] = st
 	m.mu.Unlock()
 }

@@ -292,10 +292,11 @@ func (r *runner) count(in int64, out []stream.Delta) {
 		}
 	}
 	stats := r.flow.Stats()
-	bytes := r.flow.StateBytes()
+	bytes := r.flow.StateBytes() + r.out.stateBytes()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := &r.mu.status
+	s.Guarantee = r.out.guarantee()
 	s.RowsIn, s.RowsOut, s.Inputs, s.StateBytes = s.RowsIn+in, s.RowsOut+n, inputs, bytes
 	r.mu.meter.add(r.m.now(), in)
 	s.Operators = s.Operators[:0:0]

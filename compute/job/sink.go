@@ -36,6 +36,7 @@ type sink interface {
 	// mark returns what protects the last commit from every engine's expiry: recovery starts from it.
 	mark() func(ctx context.Context) error
 	guarantee() string
+	stateBytes() int64
 	close()
 }
 
@@ -193,6 +194,8 @@ func (s *connectorSink) rebuild(context.Context) error { return nil }
 func (s *connectorSink) checkpoint(w io.Writer) error  { return s.merge.Checkpoint(w) }
 func (s *connectorSink) restore(r io.Reader) error     { return s.merge.Restore(r) }
 func (s *connectorSink) guarantee() string             { return s.sink.Guarantee() }
+
+func (s *connectorSink) stateBytes() int64 { return s.merge.StateBytes() }
 
 func (s *connectorSink) mark() func(context.Context) error {
 	return func(context.Context) error { return nil }

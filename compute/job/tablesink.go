@@ -307,6 +307,7 @@ func (s *tableSink) rebuild(ctx context.Context) error {
 func (s *tableSink) checkpoint(w io.Writer) error { return s.merge.Checkpoint(w) }
 func (s *tableSink) restore(r io.Reader) error    { return s.merge.Restore(r) }
 func (s *tableSink) guarantee() string            { return "exactly-once" }
+func (s *tableSink) stateBytes() int64            { return s.merge.StateBytes() }
 
 // mark moves the job's tag to its last snapshot.
 func (s *tableSink) mark() func(context.Context) error {
