@@ -213,7 +213,7 @@ func TestQuickstartSurvivesKills(t *testing.T) {
 // A service that was stopped while another took its warehouse writes nothing when it wakes up, and ends saying why.
 func TestServiceThatWasReplacedWritesNothing(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
-	const until = "2013-01-05 00:00:00"
+	const until = "2013-01-03 00:00:00"
 	warehouse, other := filepath.Join(t.TempDir(), "demo"), t.TempDir()
 	old := start(t, "quickstart", "--warehouse", warehouse, "--listen", "127.0.0.1:0", "--until", until, "--epoch", "100ms", "--speed", "40000")
 	time.Sleep(2 * time.Second)
