@@ -16,7 +16,7 @@ import (
 // keep it busy while the next epoch is decided, little enough that memory stays bounded.
 const pendingMax = 2
 
-// busyPause is how soon the next tick comes when sources have more than they gave.
+// busyPause is how soon the next tick comes while sources give full epochs.
 const busyPause = time.Millisecond
 
 // foreignEvery is how often tables are looked at for snapshots of other engines.
@@ -129,16 +129,14 @@ func (r *runner) poll(ctx context.Context) (in *epoch.JobInput, took func(), mor
 	if !r.polling.ready {
 		return nil, nil, false
 	}
-	behind := r.m.frontier.PendingCount(r.writer)
-	if behind >= pendingMax {
-		return nil, nil, false
+	if r.m.frontier.PendingCount(r.writer) >= pendingMax {
+		return nil, nil, false // it nudges when it has done some
 	}
 	rec := epoch.JobInput{Offsets: map[int]connector.Offsets{}}
 	var ends []func()
 	for _, i := range r.inputs {
 		if i.conn == nil || i.conn.exhausted || !i.conn.mu.TryLock() {
-			more = more || (i.conn != nil && !i.conn.exhausted)
-			continue
+			continue // being read: the next tick is soon enough
 		}
 		to, end, err := i.conn.src.Poll(ctx, i.conn.polled, r.epochRowsMax())
 		i.conn.mu.Unlock()
@@ -155,16 +153,15 @@ func (r *runner) poll(ctx context.Context) (in *epoch.JobInput, took func(), mor
 		}
 		conn := i.conn
 		ends = append(ends, func() { conn.polled, conn.exhausted = to, end })
-		more = more || !end
 	}
 	if len(rec.Offsets) == 0 {
-		return nil, nil, more
+		return nil, nil, false
 	}
 	return &rec, func() {
 		for _, f := range ends {
 			f()
 		}
-	}, more
+	}, r.backlog.Load()
 }
 
 // pollFailed keeps the job's error for people; the runner meets the same error when it reads, and a

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/weir-lake/weir/compute/connector"
@@ -54,6 +55,8 @@ type runner struct {
 	kill   context.CancelFunc // at once
 	ended  chan struct{}
 	upload sync.WaitGroup
+	// backlog: the last epoch was full, so the sources have more; epochs then follow each other without pause.
+	backlog atomic.Bool
 
 	mu struct {
 		sync.Mutex
@@ -239,6 +242,7 @@ func (r *runner) step(ctx context.Context, e int64, replay bool) error {
 	defer release(res)
 	r.done, r.dirty = e, true
 	if !replay {
+		r.backlog.Store(rows >= int64(r.epochRowsMax())*9/10)
 		r.count(rows, res)
 		if err := r.takeLate(ctx, e); err != nil {
 			return err
@@ -295,6 +299,9 @@ func (r *runner) commit(ctx context.Context, iv epoch.Interval) error {
 		r.m.upkeep.committed(r.sink.Table.Path)
 	}
 	r.m.frontier.Done(r.writer, iv, c.snapshot != 0)
+	if r.backlog.Load() {
+		r.m.Nudge()
+	}
 	if r.dirty && r.m.now().Sub(r.lastCkpt) >= r.m.opts.CheckpointEvery {
 		return r.checkpoint(ctx, false)
 	}

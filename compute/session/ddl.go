@@ -182,7 +182,10 @@ func (s *Session) createMaterializedTable(ctx context.Context, text string, st *
 		return nil, err
 	}
 	if done, err := s.taken(ctx, text, id, st.Name, st.IfNotExists); done != nil || err != nil {
-		return done, err
+		if err != nil {
+			return nil, err
+		}
+		return s.finishHalfMade(ctx, id, done)
 	}
 	opts, err := s.bindOptions(Params{})
 	if err != nil {
@@ -217,8 +220,7 @@ func (s *Session) createMaterializedTable(ctx context.Context, text string, st *
 	if err := s.define(ctx, text, st.At, t, definedText(st.Columns, st.Watermark, nil)); err != nil {
 		return nil, err
 	}
-	insert := fmt.Sprintf("INSERT INTO %s.%s %s", sql.QuoteIdent(id.Database), sql.QuoteIdent(id.Table), query)
-	j, err := s.svc.Jobs.Create(ctx, job.Definition{Name: s.jobName(id.String()), Database: s.database, SQL: insert, Options: s.jobOptions(t.Options), User: s.user})
+	j, err := s.keep(ctx, id, t.Options)
 	if err != nil {
 		if dropErr := s.svc.Catalog.DropTable(ctx, id); dropErr != nil {
 			err = errors.Join(err, fmt.Errorf("and the table just created could not be dropped: %w", dropErr))
@@ -226,6 +228,56 @@ func (s *Session) createMaterializedTable(ctx context.Context, text string, st *
 		return nil, err
 	}
 	return &Result{Message: fmt.Sprintf("materialized table %s created, job %s keeps it", id, j.Name), Job: j.ID}, nil
+}
+
+// keep starts the job that keeps a materialized table.
+func (s *Session) keep(ctx context.Context, id catalog.Identifier, options map[string]string) (job.Status, error) {
+	insert := fmt.Sprintf("INSERT INTO %s.%s %s", sql.QuoteIdent(id.Database), sql.QuoteIdent(id.Table), options[OptQuery])
+	return s.svc.Jobs.Create(ctx, job.Definition{Name: s.jobName(id.String()), Database: cmpOr(options[OptDatabase], s.database),
+		SQL: insert, Options: s.jobOptions(options), User: s.user})
+}
+
+// finishHalfMade starts the job of a materialized table that has none, because its creation was cut off between the
+// two steps; any other table is left as it is.
+func (s *Session) finishHalfMade(ctx context.Context, id catalog.Identifier, done *Result) (*Result, error) {
+	sc, err := s.svc.Catalog.Table(ctx, id)
+	if err != nil || sc.Options[OptQuery] == "" {
+		return done, nil // a view, or a temporary or plain table of that name
+	}
+	for _, j := range s.svc.Jobs.List() {
+		if j.Sink == id.String() {
+			return done, nil
+		}
+	}
+	j, err := s.keep(ctx, id, sc.Options)
+	if err != nil {
+		return nil, err
+	}
+	return &Result{Message: fmt.Sprintf("materialized table %s exists already; job %s keeps it again", id, j.Name), Job: j.ID}, nil
+}
+
+// keepTable starts the job of a materialized table with these options.
+func (s *Session) keepTable(ctx context.Context, id catalog.Identifier, options map[string]string) (job.Status, error) {
+	insert := fmt.Sprintf("INSERT INTO %s.%s %s", sql.QuoteIdent(id.Database), sql.QuoteIdent(id.Table), options[OptQuery])
+	return s.svc.Jobs.Create(ctx, job.Definition{Name: s.jobName(id.String()), Database: options[OptDatabase], SQL: insert,
+		Options: s.jobOptions(options), User: s.user})
+}
+
+// adopt gives a materialized table that is there but has no job, since its creation was cut short between the two,
+// its job. Anything else stays as it is.
+func (s *Session) adopt(ctx context.Context, id catalog.Identifier, there *Result) (*Result, error) {
+	sc, err := s.svc.Catalog.Table(ctx, id)
+	if err != nil || sc.Options[OptQuery] == "" {
+		return there, nil // a view, a temporary table, a plain table: nothing is to be kept
+	}
+	if slices.ContainsFunc(s.svc.Jobs.List(), func(j job.Status) bool { return j.Sink == id.String() }) {
+		return there, nil
+	}
+	j, err := s.keepTable(ctx, id, sc.Options)
+	if err != nil {
+		return nil, fmt.Errorf("start the job of %s, which has none: %w", id, err)
+	}
+	return &Result{Message: fmt.Sprintf("%s exists already, job %s keeps it from now on", id, j.Name), Job: j.ID}, nil
 }
 
 // keyOfQuery gives a materialized table without PRIMARY KEY the query's own unique key. A query whose rows
