@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+	_ "time/tzdata" // time zones on machines that have no database of them
 
 	"github.com/alecthomas/kong"
 	"github.com/mattn/go-isatty"

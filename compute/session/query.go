@@ -18,7 +18,10 @@ import (
 	"github.com/weir-lake/weir/compute/plan"
 	"github.com/weir-lake/weir/compute/sql"
 	"github.com/weir-lake/weir/internal/errkind"
+	"github.com/weir-lake/weir/table/catalog"
+	"github.com/weir-lake/weir/table/commit"
 	"github.com/weir-lake/weir/table/schema"
+	"github.com/weir-lake/weir/table/snapshot"
 )
 
 var errNoQuerier = errkind.New(errkind.Unavailable, "session: this service answers no queries; send it to one with role query")
@@ -116,7 +119,7 @@ func (s *Session) insert(ctx context.Context, text string, st *sql.Insert, p Par
 			return nil, err
 		}
 		defer rows.Close()
-		done, err := s.svc.Jobs.Insert(ctx, sink, rows, job.InsertOptions{SQL: text, User: s.user})
+		done, err := s.svc.Jobs.Insert(ctx, sink, rows, job.InsertOptions{SQL: text, User: s.user, Inputs: inputsOf(rows.Cut())})
 		if err != nil {
 			return nil, err
 		}
@@ -142,6 +145,20 @@ func (s *Session) insert(ctx context.Context, text string, st *sql.Insert, p Par
 		return nil, err
 	}
 	return s.startJob(ctx, sql.Format(&kept), sink)
+}
+
+// inputsOf are the versions a batch read, for the record of what it wrote.
+func inputsOf(c *Cut) []commit.Input {
+	if c == nil {
+		return nil
+	}
+	var out []commit.Input
+	for _, name := range slices.Sorted(maps.Keys(c.Snapshots)) {
+		if db, table, ok := strings.Cut(name, "."); ok {
+			out = append(out, commit.Input{Table: catalog.Identifier{Database: db, Table: table}.Path(), ID: snapshot.ID(c.Snapshots[name])})
+		}
+	}
+	return out
 }
 
 // refuseTemporary: a job outlives the session, so what it reads and writes must too, unless the script waits for it.
