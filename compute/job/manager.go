@@ -116,7 +116,7 @@ func Open(ctx context.Context, opts Options) (*Manager, error) {
 	}
 	m.frontier = epoch.NewFrontier(newest)
 	m.ctx, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	m.pins = newPins(opts.Store, opts.Logger)
+	m.pins = newPins(opts.Store, opts.Logger, m.allRecovered)
 	m.pushes = newPushes(m)
 	m.upkeep = newMaintenance(m)
 	m.mu.runners, m.mu.ended, m.mu.plans = map[string]*runner{}, map[string]Status{}, map[string]*plan.Sink{}
@@ -310,6 +310,31 @@ func (m *Manager) Create(ctx context.Context, d Definition) (Status, error) {
 	}
 	m.Nudge()
 	return m.Show(rec.ID)
+}
+
+// allRecovered reports whether every running job has found its place and so holds its inputs.
+func (m *Manager) allRecovered() bool {
+	for _, r := range m.runners() {
+		if !r.recovered.Load() {
+			return false
+		}
+	}
+	return true
+}
+
+// truncateLog lets go of the log's records that no running job would replay.
+func (m *Manager) truncateLog(ctx context.Context) {
+	keep := m.frontier.Clock()
+	for _, r := range m.runners() {
+		at := r.status().CheckpointAt
+		if at == 0 {
+			return
+		}
+		keep = min(keep, at)
+	}
+	if err := m.log.Truncate(ctx, keep); err != nil && ctx.Err() == nil {
+		m.opts.Logger.Warn("truncate_log", "error", err)
+	}
 }
 
 // Nudge asks for the next epoch now instead of at the end of the interval.

@@ -17,15 +17,18 @@ const consumerID = "weir"
 type pins struct {
 	store  objstore.Store // the warehouse's root
 	logger *slog.Logger
-	mu     struct {
+	// known reports whether every job that runs has said what it needs: until then a pin an earlier process wrote
+	// must not move up.
+	known func() bool
+	mu    struct {
 		sync.Mutex
 		held    map[string]map[string]int64 // table path -> holder -> oldest snapshot needed
 		written map[string]int64            // as the consumer file says
 	}
 }
 
-func newPins(store objstore.Store, logger *slog.Logger) *pins {
-	p := &pins{store: store, logger: logger}
+func newPins(store objstore.Store, logger *slog.Logger, known func() bool) *pins {
+	p := &pins{store: store, logger: logger, known: known}
 	p.mu.held = map[string]map[string]int64{}
 	p.mu.written = map[string]int64{}
 	return p
@@ -73,6 +76,9 @@ func (p *pins) oldestLocked(table string) (id int64, ok bool) {
 // flush writes the consumers that changed. A failure is logged and tried again at the next change: an old
 // pin only keeps more than needed.
 func (p *pins) flush(ctx context.Context) {
+	if !p.known() {
+		return
+	}
 	p.mu.Lock()
 	changes := map[string]int64{}
 	for t := range p.mu.held {

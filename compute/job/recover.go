@@ -41,6 +41,8 @@ func (r *runner) recover(ctx context.Context) error {
 		}
 	}
 	r.done = max(r.done, r.held)
+	r.m.pins.hold(r.rec.ID, r.needed())
+	r.recovered.Store(true)
 	r.m.frontier.Pending(r.writer, slices.DeleteFunc(epochs, func(e int64) bool { return e <= r.held })...)
 	r.logs.add("info", "recovered at epoch %d", r.held)
 	return nil
@@ -211,14 +213,10 @@ func (r *runner) checkpoint(ctx context.Context, wait bool) error {
 	r.upload.Wait() // one at a time
 	h := checkpointHeader{Job: r.rec.ID, Epoch: r.done, Tables: map[int]int64{}, TableHash: map[int]string{},
 		Offsets: map[int]connector.Offsets{}, Watermarks: map[int]time.Time{}}
-	pins := map[string]int64{}
+	pins := r.needed()
 	for _, in := range r.inputs {
 		if in.table != nil {
-			id, hash := in.table.position()
-			h.Tables[in.index], h.TableHash[in.index] = id, hash
-			if p, ok := pins[in.scan.Table.Path]; !ok || id < p {
-				pins[in.scan.Table.Path] = id
-			}
+			h.Tables[in.index], h.TableHash[in.index] = in.table.position()
 		} else {
 			h.Offsets[in.index] = in.conn.offsets.Clone()
 		}
@@ -245,11 +243,27 @@ func (r *runner) checkpoint(ctx context.Context, wait bool) error {
 		}
 		r.m.pins.set(ctx, r.rec.ID, pins)
 		r.acknowledge(ctx, offsets)
+		r.m.truncateLog(ctx)
 	}()
 	if wait {
 		r.upload.Wait()
 	}
 	return nil
+}
+
+// needed are the oldest snapshots of the input tables from which the present state can be replayed or rebuilt.
+func (r *runner) needed() map[string]int64 {
+	need := map[string]int64{}
+	for _, in := range r.inputs {
+		if in.table == nil {
+			continue
+		}
+		id, _ := in.table.position()
+		if p, ok := need[in.scan.Table.Path]; !ok || id < p {
+			need[in.scan.Table.Path] = id
+		}
+	}
+	return need
 }
 
 func (r *runner) store(ctx context.Context, h checkpointHeader, flow, out []byte, mark func(context.Context) error) error {

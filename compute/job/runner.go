@@ -57,6 +57,8 @@ type runner struct {
 	upload sync.WaitGroup
 	// backlog: the last epoch was full, so the sources have more; epochs then follow each other without pause.
 	backlog atomic.Bool
+	// recovered: it has found its place at least once and holds the versions of its inputs.
+	recovered atomic.Bool
 
 	mu struct {
 		sync.Mutex
