@@ -326,6 +326,9 @@ func (m *Manager) allRecovered() bool {
 func (m *Manager) truncateLog(ctx context.Context) {
 	keep := m.frontier.Clock()
 	for _, r := range m.runners() {
+		if r.recovered.Load() && !r.dirty.Load() && m.frontier.PendingCount(r.writer) == 0 {
+			continue // its newest checkpoint has everything there is
+		}
 		at := r.status().CheckpointAt
 		if at == 0 {
 			return

@@ -166,7 +166,8 @@ func (r *runner) closeAll() {
 		}
 	}
 	r.flow, r.out, r.inputs, r.dead, r.late = nil, nil, nil, nil, nil
-	r.done, r.held, r.dirty = 0, 0, false
+	r.done, r.held = 0, 0
+	r.dirty.Store(false)
 }
 
 func (r *runner) setReady(ready bool) {

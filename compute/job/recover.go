@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -69,14 +70,21 @@ func (r *runner) load(ctx context.Context, held held) error {
 		}
 	}
 	if held.epoch == 0 {
-		if held.committed {
-			return fmt.Errorf("%w: job %s has committed to %s before, but neither its log entries nor its snapshot are there",
-				ErrNoProgress, r.rec.Name, r.rec.Sink)
-		}
 		r.done = r.rec.FromEpoch - 1
-		return nil
+		return r.neverCommitted(ctx)
 	}
 	return r.rebuild(ctx, held)
+}
+
+// neverCommitted refuses to start over a job whose table says nothing of it, though a state checkpoint of its own
+// says that it has committed: absence is an error, never the beginning.
+func (r *runner) neverCommitted(ctx context.Context) error {
+	h, _, _, ok, err := states{r.m.opts.Store, r.rec.ID}.newest(ctx, math.MaxInt64, func(string, error) {})
+	if err != nil || !ok || h.Snapshot == 0 {
+		return err
+	}
+	return fmt.Errorf("%w: job %s committed snapshot %d to %s before epoch %d, and the table has no snapshot of it any more: restore the table, or drop the job and create it anew",
+		ErrNoProgress, r.rec.Name, h.Snapshot, r.rec.Sink, h.Epoch)
 }
 
 func (r *runner) restore(ctx context.Context, h checkpointHeader, flow, out []byte) error {
@@ -99,6 +107,9 @@ func (r *runner) restore(ctx context.Context, h checkpointHeader, flow, out []by
 		return err
 	}
 	r.done, r.lastCkpt = h.Epoch, r.m.now()
+	r.mu.Lock()
+	r.mu.status.CheckpointAt = h.Epoch
+	r.mu.Unlock()
 	return nil
 }
 
@@ -154,7 +165,8 @@ func (r *runner) rebuild(ctx context.Context, held held) error {
 	if err := r.out.rebuild(ctx); err != nil {
 		return fmt.Errorf("rebuild sink state: %w", err)
 	}
-	r.done, r.dirty = held.epoch, true
+	r.done = held.epoch
+	r.dirty.Store(true)
 	return nil
 }
 
@@ -211,7 +223,7 @@ func (r *runner) tablePaths() []string {
 // When it is durable, pins on the inputs move up to it.
 func (r *runner) checkpoint(ctx context.Context, wait bool) error {
 	r.upload.Wait() // one at a time
-	h := checkpointHeader{Job: r.rec.ID, Epoch: r.done, Tables: map[int]int64{}, TableHash: map[int]string{},
+	h := checkpointHeader{Job: r.rec.ID, Epoch: r.done, Snapshot: r.out.last(), Tables: map[int]int64{}, TableHash: map[int]string{},
 		Offsets: map[int]connector.Offsets{}, Watermarks: map[int]time.Time{}}
 	pins := r.needed()
 	for _, in := range r.inputs {
@@ -232,7 +244,8 @@ func (r *runner) checkpoint(ctx context.Context, wait bool) error {
 	if err != nil {
 		return err
 	}
-	r.lastCkpt, r.dirty = r.m.now(), false
+	r.lastCkpt = r.m.now()
+	r.dirty.Store(false)
 	offsets, mark := maps.Clone(h.Offsets), r.out.mark()
 	r.upload.Add(1)
 	go func() {

@@ -49,7 +49,7 @@ type runner struct {
 	done     int64 // every epoch up to it is in the state
 	held     int64 // every epoch up to it is in the sink
 	lastCkpt time.Time
-	dirty    bool // stepped since the last checkpoint
+	dirty    atomic.Bool // stepped since the last checkpoint
 
 	stop   context.CancelFunc // orderly: finish the work at hand, commit, end
 	kill   context.CancelFunc // at once
@@ -157,6 +157,9 @@ func (r *runner) attempt(ctx, orderly context.Context) error {
 		if r.inputsEnded() {
 			return r.finish(ctx)
 		}
+		if err := r.checkpointIfDue(ctx); err != nil {
+			return err
+		}
 		select {
 		case <-changed:
 		case <-orderly.Done():
@@ -242,7 +245,8 @@ func (r *runner) step(ctx context.Context, e int64, replay bool) error {
 		return fmt.Errorf("epoch %d: %w", e, err)
 	}
 	defer release(res)
-	r.done, r.dirty = e, true
+	r.done = e
+	r.dirty.Store(true)
 	if !replay {
 		r.backlog.Store(rows >= int64(r.epochRowsMax())*9/10)
 		r.count(rows, res)
@@ -304,7 +308,12 @@ func (r *runner) commit(ctx context.Context, iv epoch.Interval) error {
 	if r.backlog.Load() {
 		r.m.Nudge()
 	}
-	if r.dirty && r.m.now().Sub(r.lastCkpt) >= r.m.opts.CheckpointEvery {
+	return r.checkpointIfDue(ctx)
+}
+
+// checkpointIfDue captures the state when it has changed and the last time was long enough ago.
+func (r *runner) checkpointIfDue(ctx context.Context) error {
+	if r.dirty.Load() && r.m.now().Sub(r.lastCkpt) >= r.m.opts.CheckpointEvery {
 		return r.checkpoint(ctx, false)
 	}
 	return nil
@@ -321,7 +330,7 @@ func (r *runner) windDown(ctx context.Context) error {
 			break
 		}
 	}
-	if r.dirty {
+	if r.dirty.Load() {
 		return r.checkpoint(ctx, true)
 	}
 	return nil

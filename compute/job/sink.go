@@ -37,13 +37,14 @@ type sink interface {
 	mark() func(ctx context.Context) error
 	guarantee() string
 	stateBytes() int64
+	// last is the snapshot of the last commit, 0 for none.
+	last() int64
 	close()
 }
 
 // held is what a sink says of the job's last commit.
 type held struct {
 	epoch      int64                     // 0: none
-	committed  bool                      // the job has committed before, though its snapshot may be gone
 	inputs     map[int]int64             // snapshot of each table input
 	offsets    map[int]connector.Offsets // of each connector input
 	watermarks map[int]time.Time
@@ -150,7 +151,7 @@ func (s *connectorSink) recover(ctx context.Context) (held, error) {
 	if p.Term > s.term {
 		return held{}, ErrReplaced
 	}
-	return held{epoch: p.Epoch, committed: p.Epoch > 0}, nil
+	return held{epoch: p.Epoch}, nil
 }
 
 func (s *connectorSink) fold(changes []stream.Delta, replay bool) error {
@@ -196,6 +197,7 @@ func (s *connectorSink) restore(r io.Reader) error     { return s.merge.Restore(
 func (s *connectorSink) guarantee() string             { return s.sink.Guarantee() }
 
 func (s *connectorSink) stateBytes() int64 { return s.merge.StateBytes() }
+func (s *connectorSink) last() int64       { return 0 }
 
 func (s *connectorSink) mark() func(context.Context) error {
 	return func(context.Context) error { return nil }

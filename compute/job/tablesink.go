@@ -90,7 +90,7 @@ func (s *tableSink) recover(ctx context.Context) (held, error) {
 	if err != nil {
 		return held{}, err
 	}
-	h := held{epoch: p.Epoch, committed: true, inputs: map[int]int64{}, offsets: map[int]connector.Offsets{}, watermarks: map[int]time.Time{}}
+	h := held{epoch: p.Epoch, inputs: map[int]int64{}, offsets: map[int]connector.Offsets{}, watermarks: map[int]time.Time{}}
 	for i, in := range p.Inputs {
 		if in.Table != "" {
 			h.inputs[i] = int64(in.ID)
@@ -308,6 +308,13 @@ func (s *tableSink) checkpoint(w io.Writer) error { return s.merge.Checkpoint(w)
 func (s *tableSink) restore(r io.Reader) error    { return s.merge.Restore(r) }
 func (s *tableSink) guarantee() string            { return "exactly-once" }
 func (s *tableSink) stateBytes() int64            { return s.merge.StateBytes() }
+
+func (s *tableSink) last() int64 {
+	if s.prev == nil {
+		return 0
+	}
+	return int64(s.prev.ID)
+}
 
 // mark moves the job's tag to its last snapshot.
 func (s *tableSink) mark() func(context.Context) error {

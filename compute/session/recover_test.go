@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -116,5 +117,38 @@ func TestOrderlyStopsChangeNothing(t *testing.T) {
 		if j.State == job.Failed {
 			t.Errorf("%s: %s", j.Name, j.Error)
 		}
+	}
+}
+
+// A job whose table has lost every trace of it does not start over: its rows would be there twice, or be others.
+func TestLostProgressIsAnError(t *testing.T) {
+	store := objstore.NewMem()
+	s := start(t, store)
+	s.run(t, script)
+	s.settle(t)
+	s.stop(t)
+	for _, dir := range []string{"snapshot", "tag"} {
+		if err := objstore.RemoveAll(t.Context(), store, "default.db/per_group/"+dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s = start(t, store)
+	defer s.stop(t)
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		j, err := s.jobs.Show("default.per_group")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if j.State == job.Failed {
+			if !strings.Contains(j.Error, "has no snapshot of it any more") {
+				t.Fatal(j.Error)
+			}
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the job is %s: %s", j.State, j.Error)
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
 }

@@ -183,8 +183,21 @@ func (s *Session) Execute(ctx context.Context, text string, st sql.Statement, p 
 		}
 		return message("job %s stopped at epoch %d", j.Name, j.Epoch), nil
 	default:
-		return nil, sql.NewError(text, st.Pos(), errUnsupported, fmt.Sprintf("%T is not supported", st), "")
+		return nil, sql.NewError(text, st.Pos(), errUnsupported, "this statement is not supported", unsupportedHint(st))
 	}
+}
+
+// unsupportedHint says what to do instead of a statement that only parses.
+func unsupportedHint(st sql.Statement) string {
+	switch st.(type) {
+	case *sql.Update:
+		return "INSERT the rows again with their key, which replaces them"
+	case *sql.Delete:
+		return "push the rows with \"_kind\": \"-D\", or INSERT OVERWRITE the partition"
+	case *sql.Truncate:
+		return "INSERT OVERWRITE the table with a query that gives no rows"
+	}
+	return ""
 }
 
 var (
