@@ -176,6 +176,7 @@ func TestServiceErrorsSayWhatWhereAndWhatToDo(t *testing.T) {
 		{exitUsage, []string{"--speed"}, []string{"quickstart", "--speed", "fast"}},
 		{exitUsage, []string{"--until"}, []string{"quickstart", "--until", "july"}},
 		{exitUsage, []string{"--warehouse"}, []string{"serve"}},
+		{exitUsage, []string{"--warehouse and --server"}, []string{"sql", "--server", p.url, "--warehouse", warehouse, "-e", "SELECT 1"}},
 		{exitUsage, []string{"--all"}, []string{"verify"}},
 		{exitFailed, []string{"connection refused", "weir serve"}, []string{"job", "list", "--server", "http://127.0.0.1:1"}},
 		{exitFailed, []string{"--server", "http://host:port"}, []string{"job", "list", "--server", "nonsense"}},

@@ -1,9 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/mattn/go-isatty"
+	"golang.org/x/term"
 
 	"github.com/weir-lake/weir/cmd/weir/tablecmd"
 	"github.com/weir-lake/weir/compute/sql"
@@ -32,29 +33,56 @@ func runAll(ctx context.Context, r runner, script string) error {
 	return err
 }
 
+// terminal is where a shell reads lines: with editing and history on a terminal.
+type terminal struct {
+	in     io.Reader
+	screen *term.Terminal
+}
+
+// line reads one line. In between the terminal is as programs expect it.
+func (t *terminal) line(prompt string) (string, error) {
+	f, ok := t.in.(*os.File)
+	if !ok {
+		return "", io.EOF
+	}
+	old, err := term.MakeRaw(int(f.Fd()))
+	if err != nil {
+		return "", fmt.Errorf("terminal: %w", err)
+	}
+	if width, height, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
+		_ = t.screen.SetSize(width, height) // without it lines wrap at 80
+	}
+	t.screen.SetPrompt(prompt)
+	text, err := t.screen.ReadLine()
+	if e := term.Restore(int(f.Fd()), old); e != nil && err == nil {
+		err = fmt.Errorf("terminal: %w", e)
+	}
+	return text, err
+}
+
 // shell reads statements from a terminal until end of input; an error does not end it.
 func shell(env *tablecmd.Env, r runner) error {
-	in := bufio.NewScanner(env.Stdin)
-	in.Buffer(nil, 1<<20)
+	t := &terminal{in: env.Stdin}
+	t.screen = term.NewTerminal(struct {
+		io.Reader
+		io.Writer
+	}{env.Stdin, env.Stdout}, "")
 	fmt.Fprintln(env.Stdout, "weir SQL. Statements end with ; and the shell with ^D.")
 	text := ""
 	for {
-		fmt.Fprint(env.Stdout, map[bool]string{true: "weir> ", false: "   -> "}[text == ""])
-		if !in.Scan() {
+		line, err := t.line(map[bool]string{true: "weir> ", false: "   -> "}[text == ""])
+		if errors.Is(err, io.EOF) {
 			fmt.Fprintln(env.Stdout)
-			return in.Err()
+			return nil
 		}
-		text += in.Text() + "\n"
+		if err != nil && !errors.Is(err, term.ErrPasteIndicator) {
+			return err
+		}
+		text += line + "\n"
 		if !strings.HasSuffix(strings.TrimSpace(text), ";") {
 			continue
 		}
-		parts, err := sql.Split(text)
-		for _, p := range parts {
-			if err == nil {
-				err = r.one(env.Ctx, text, p)
-			}
-		}
-		if err != nil {
+		if err := runAll(env.Ctx, r, text); err != nil {
 			fmt.Fprintf(env.Stdout, "error: %v\n", err)
 		}
 		text = ""

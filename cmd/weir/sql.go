@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/weir-lake/weir/cmd/weir/tablecmd"
 	"github.com/weir-lake/weir/compute/job"
 	"github.com/weir-lake/weir/compute/session"
@@ -23,8 +25,8 @@ const stopGrace = 30 * time.Second
 type sqlCmd struct {
 	Execute   string        `short:"e" placeholder:"SQL" xor:"script" help:"Statements to run."`
 	File      string        `short:"f" placeholder:"FILE" xor:"script" help:"File with statements to run; - is standard input."`
-	Warehouse string        `placeholder:"DIR|s3://.." env:"WEIR_WAREHOUSE" xor:"place" help:"Warehouse to work on in this process. Default: a temporary one, removed at the end."`
-	Server    string        `placeholder:"URL" xor:"place" help:"Service to run the script on, instead of this process."`
+	Warehouse string        `placeholder:"DIR|s3://.." env:"WEIR_WAREHOUSE" help:"Warehouse to work on in this process. Default: a temporary one, removed at the end."`
+	Server    string        `placeholder:"URL" help:"Service to run the script on, instead of this process."`
 	Token     string        `placeholder:"TOKEN" env:"WEIR_TOKEN" help:"Token to send to --server. Default: the service's first, where this user can read it."`
 	Mode      string        `enum:"auto,stream,batch" default:"auto" help:"How queries and INSERTs run: ${enum}."`
 	Format    string        `enum:"table,jsonl,csv,arrow" default:"table" help:"How rows are printed: ${enum}."`
@@ -34,6 +36,20 @@ type sqlCmd struct {
 }
 
 var runtimeModes = map[string]string{"auto": "auto", "stream": "streaming", "batch": "batch"}
+
+// Validate implements kong's check of a command line. A warehouse of the environment gives way to --server.
+func (c *sqlCmd) Validate(line *kong.Context) error {
+	given := map[string]bool{}
+	for _, p := range line.Path {
+		if p.Flag != nil {
+			given[p.Flag.Name] = true
+		}
+	}
+	if given["warehouse"] && given["server"] {
+		return errors.New("--warehouse and --server: name one of the two")
+	}
+	return nil
+}
 
 // Run runs the script, or a shell when none is given and standard input is a terminal.
 func (c *sqlCmd) Run(env *tablecmd.Env) error {
