@@ -77,7 +77,7 @@ func Lookup(name string, args []schema.Type) (Resolved, error) {
 func lookup(name string, args []schema.Type, lits []*Literal) (Resolved, error) {
 	b := registry[strings.ToUpper(name)]
 	if b == nil {
-		return Resolved{}, unknownFunction(name, registryNames())
+		return Resolved{}, unknownFunction(name, append(registryNames(), Aggregates()...))
 	}
 	for _, a := range args {
 		if a.Kind == schema.Invalid {
@@ -217,7 +217,7 @@ func nearNames(name string, names []string) []string {
 		dist int
 	}
 	var near []scored
-	limit := max(1, len(name)/3)
+	limit := max(1, (len(name)+1)/3) // two neighbours swapped in five letters are two
 	for _, n := range names {
 		if d := editDistance(name, n); d <= limit {
 			near = append(near, scored{n, d})
