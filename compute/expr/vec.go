@@ -79,14 +79,6 @@ func (v *vec) isNull(i int) bool {
 	return !v.valid[i]
 }
 
-// rows is how many rows the vec holds: n, or 1 for a constant.
-func (v *vec) rows(n int) int {
-	if v.konst {
-		return 1
-	}
-	return n
-}
-
 // nullConst is the constant NULL of type t.
 func nullConst(t schema.Type) (vec, error) {
 	at, err := t.ArrowType()

@@ -28,10 +28,9 @@ type input struct {
 	table *tableReader
 	conn  *connInput
 
-	need      []int     // indexes into Table.Columns of the physical columns fetched
-	out       []outCol  // of the scan's columns
-	watermark expr.Expr // over the fetched columns; nil: the table declares none
-	wmType    arrow.DataType
+	need      []int      // indexes into Table.Columns of the physical columns fetched
+	out       []outCol   // of the scan's columns
+	watermark expr.Expr  // over the fetched columns; nil: the table declares none
 	now       *time.Time // the watermark reached; nil: none yet
 }
 

@@ -185,7 +185,7 @@ func (s *Session) createMaterializedTable(ctx context.Context, text string, st *
 		if err != nil {
 			return nil, err
 		}
-		return s.finishHalfMade(ctx, id, done)
+		return s.adopt(ctx, id, done)
 	}
 	opts, err := s.bindOptions(Params{})
 	if err != nil {
@@ -220,7 +220,7 @@ func (s *Session) createMaterializedTable(ctx context.Context, text string, st *
 	if err := s.define(ctx, text, st.At, t, definedText(st.Columns, st.Watermark, nil)); err != nil {
 		return nil, err
 	}
-	j, err := s.keep(ctx, id, t.Options)
+	j, err := s.keepTable(ctx, id, t.Options)
 	if err != nil {
 		if dropErr := s.svc.Catalog.DropTable(ctx, id); dropErr != nil {
 			err = errors.Join(err, fmt.Errorf("and the table just created could not be dropped: %w", dropErr))
@@ -228,32 +228,6 @@ func (s *Session) createMaterializedTable(ctx context.Context, text string, st *
 		return nil, err
 	}
 	return &Result{Message: fmt.Sprintf("materialized table %s created, job %s keeps it", id, j.Name), Job: j.ID}, nil
-}
-
-// keep starts the job that keeps a materialized table.
-func (s *Session) keep(ctx context.Context, id catalog.Identifier, options map[string]string) (job.Status, error) {
-	insert := fmt.Sprintf("INSERT INTO %s.%s %s", sql.QuoteIdent(id.Database), sql.QuoteIdent(id.Table), options[OptQuery])
-	return s.svc.Jobs.Create(ctx, job.Definition{Name: s.jobName(id.String()), Database: cmpOr(options[OptDatabase], s.database),
-		SQL: insert, Options: s.jobOptions(options), User: s.user})
-}
-
-// finishHalfMade starts the job of a materialized table that has none, because its creation was cut off between the
-// two steps; any other table is left as it is.
-func (s *Session) finishHalfMade(ctx context.Context, id catalog.Identifier, done *Result) (*Result, error) {
-	sc, err := s.svc.Catalog.Table(ctx, id)
-	if err != nil || sc.Options[OptQuery] == "" {
-		return done, nil // a view, or a temporary or plain table of that name
-	}
-	for _, j := range s.svc.Jobs.List() {
-		if j.Sink == id.String() {
-			return done, nil
-		}
-	}
-	j, err := s.keep(ctx, id, sc.Options)
-	if err != nil {
-		return nil, err
-	}
-	return &Result{Message: fmt.Sprintf("materialized table %s exists already; job %s keeps it again", id, j.Name), Job: j.ID}, nil
 }
 
 // keepTable starts the job of a materialized table with these options.

@@ -19,7 +19,6 @@ type lexer struct {
 	lineStart int // byte offset of the line's first byte
 	col       int // characters of the line before colAt
 	colAt     int // byte offset up to which col counted
-	params    int // ? seen
 }
 
 func newLexer(text string) *lexer { return &lexer{text: text, line: 1} }

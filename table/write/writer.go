@@ -54,13 +54,12 @@ type Writer struct {
 	buckets map[manifest.BucketID]*bucket
 	bytes   int64
 
-	partEnc   *schema.RowEncoder
-	partCols  []int
-	bucketer  *index.Bucketer
-	total     int                         // _TOTAL_BUCKETS of new entries
-	highest   map[manifest.BucketID]int64 // highest sequence number known
-	loaded    bool
-	changelog bool
+	partEnc  *schema.RowEncoder
+	partCols []int
+	bucketer *index.Bucketer
+	total    int                         // _TOTAL_BUCKETS of new entries
+	highest  map[manifest.BucketID]int64 // highest sequence number known
+	loaded   bool
 }
 
 // bucket is what waits for one partition and bucket.
