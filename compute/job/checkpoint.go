@@ -39,7 +39,10 @@ type checkpointHeader struct {
 	Output     int                       `json:"output"` // bytes of the sink's state
 }
 
-func stateDir(jobID string) string { return path.Join(".weir/state", jobID) }
+// stateRoot is the folder of all jobs' checkpoints below the warehouse.
+const stateRoot = ".weir/state"
+
+func stateDir(jobID string) string { return path.Join(stateRoot, jobID) }
 
 func stateKey(jobID string, epoch int64) string {
 	return fmt.Sprintf("%s/%012d", stateDir(jobID), epoch)

@@ -44,6 +44,8 @@ func (r *runner) recover(ctx context.Context) error {
 	r.done = max(r.done, r.held)
 	r.m.pins.hold(r.rec.ID, r.needed())
 	r.recovered.Store(true)
+	// What stood for the unknown until now is known.
+	r.m.frontier.Done(r.writer, epoch.Interval{From: r.held, To: r.held}, false)
 	r.m.frontier.Pending(r.writer, slices.DeleteFunc(epochs, func(e int64) bool { return e <= r.held })...)
 	r.logs.add("info", "recovered at epoch %d", r.held)
 	return nil

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"path"
+	"strconv"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -272,9 +274,24 @@ func (t *tableReader) newestForeign(ctx context.Context, known int64) (int64, er
 	return known, err
 }
 
-// newestEpoch is the newest epoch in the log and in any snapshot of the warehouse: the next one is above it.
+// newestEpoch is the newest epoch in the log, in any state checkpoint and in any snapshot of the warehouse: the next
+// one is above it. Epochs without input are in no record, so a checkpoint may be of a later epoch than the log
+// knows; one decided anew under its number would seem to be in it.
 func newestEpoch(ctx context.Context, m *Manager) (int64, error) {
-	newest := m.log.State().Epoch
+	state := m.log.State()
+	newest := state.Epoch
+	for _, j := range state.Jobs {
+		newest = max(newest, j.FromEpoch-1)
+	}
+	err := m.opts.Store.List(ctx, stateRoot+"/", func(i objstore.Info) error {
+		if e, err := strconv.ParseInt(path.Base(i.Key), 10, 64); err == nil {
+			newest = max(newest, e)
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("list state checkpoints: %w", err)
+	}
 	dbs, err := m.opts.Catalog.Databases(ctx)
 	if err != nil {
 		return 0, err

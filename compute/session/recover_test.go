@@ -11,6 +11,7 @@ import (
 	"github.com/weir-lake/weir/compute/job"
 	"github.com/weir-lake/weir/storage/objstore"
 	"github.com/weir-lake/weir/storage/objstore/faultstore"
+	"github.com/weir-lake/weir/table/snapshot"
 )
 
 // windowed adds operators with timers, outer joins and top-N to the chain.
@@ -86,6 +87,7 @@ func TestCrashesChangeNothing(t *testing.T) {
 	defer s.stop(t)
 	s.settle(t)
 	if got := s.content(t, deepTables); got != want {
+		s.history(t, "events")
 		t.Fatalf("after %d crashes:\n%s\nwant\n%s", rounds, got, want)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
@@ -150,5 +152,32 @@ func TestLostProgressIsAnError(t *testing.T) {
 			t.Fatalf("the job is %s: %s", j.State, j.Error)
 		}
 		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// history logs a table's snapshots, to understand a failure.
+func (s *service) history(t *testing.T, name string) {
+	t.Helper()
+	all, err := snapshot.NewManager(objstore.Sub(s.store, "default.db/"+name), "").All(t.Context())
+	if err != nil {
+		t.Log(err)
+	}
+	for _, n := range all {
+		t.Logf("snapshot %d %s user %.8s id %d term %s epochs %s..%s rows %+d inputs %s", n.ID, n.CommitKind, n.CommitUser, n.CommitIdentifier,
+			n.Properties["weir.term"], n.Properties["weir.epoch.from"], n.Properties["weir.epoch"], n.DeltaRecordCount, n.Properties["weir.inputs"])
+	}
+}
+
+// An epoch that had no input is in no record. A state checkpoint may have been taken in it, so a restart must not
+// give its number to other rows: they would seem to be in the checkpoint.
+func TestEpochsOfCheckpointsAreNotUsedAgain(t *testing.T) {
+	store := objstore.NewMem()
+	if err := store.Put(t.Context(), ".weir/state/some-job/000000000500", []byte("of another time")); err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, store)
+	defer s.stop(t)
+	if c := s.jobs.Frontier().Clock(); c < 500 {
+		t.Fatalf("the clock begins at %d", c)
 	}
 }
