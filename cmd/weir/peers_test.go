@@ -119,7 +119,8 @@ func TestReplayOnS3(t *testing.T) {
 	ref.compare(t, e, until)
 }
 
-// The same rows through a real Kafka: events produced by one job, landed by another.
+// The same rows through a real Kafka: events produced by one job, landed by another. A flight's events have one key, so
+// one partition and their order: the newest one says when the row was last heard of.
 func TestReplayThroughKafka(t *testing.T) {
 	broker := peer.Kafka(t)
 	until := "2013-01-03 00:00:00"
@@ -129,7 +130,8 @@ func TestReplayThroughKafka(t *testing.T) {
 		CREATE TABLE topic (time_hour TIMESTAMP(3), carrier STRING, flight INT, event_time TIMESTAMP(3), event STRING, scheduled TIMESTAMP(3),
 			origin STRING, dest STRING, tailnum STRING, distance INT, departed TIMESTAMP(3), dep_delay INT, arrived TIMESTAMP(3), arr_delay INT, air_time INT)
 		WITH ('connector' = 'kafka', 'topic' = 'flight-events', 'properties.bootstrap.servers' = '%s', 'format' = 'json',
-			'scan.startup.mode' = 'earliest-offset', 'properties.group.id' = 'weir-test');
+			'scan.startup.mode' = 'earliest-offset', 'properties.group.id' = 'weir-test',
+			'key.format' = 'json', 'key.fields' = 'time_hour;carrier;flight');
 		INSERT INTO topic SELECT * FROM flight_events;
 		CREATE TABLE landed LIKE flight_events;
 		SET 'execution.runtime-mode' = 'streaming';
