@@ -41,7 +41,7 @@ type cli struct {
 
 	Quickstart quickstartCmd    `cmd:"" help:"Run the demo: a year of flights, replayed."`
 	Serve      serveCmd         `cmd:"" help:"Serve a warehouse."`
-	SQL        sqlCmd           `cmd:"" name:"sql" help:"Run SQL in this process."`
+	SQL        sqlCmd           `cmd:"" name:"sql" help:"Run SQL in this process, or on a server."`
 	Table      tablecmd.Command `cmd:"" help:"Work on a Paimon table's folder, without a server."`
 	Job        jobCmd           `cmd:"" help:"Jobs of a service."`
 	Verify     verifyCmd        `cmd:"" help:"Recompute tables from their recorded inputs and compare."`
