@@ -319,9 +319,15 @@ func TestWrongOptions(t *testing.T) {
 		{map[string]string{"path": "x", "format": "json", "source.monitor-interval": "1 ms"}, "at least 10ms"},
 		{map[string]string{"path": "x", "format": "json", "source.monitor-interval": "1 s", "replay.time": "at"}, "fixed set of files"},
 		{map[string]string{"path": "x", "format": "json", "csv.header": "true"}, "option 'csv.header' is unknown"},
+		{map[string]string{"path": "x", "format": "parquet", "parquet.utc-timezone": "GMT"}, "parquet.utc-timezone"},
 	} {
 		if err := Factory().Validate(table(c.opts)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v: got %v, want %q", c.opts, err, c.want)
+		}
+	}
+	for _, v := range []string{"true", "false"} {
+		if err := Factory().Validate(table(map[string]string{"path": "x", "format": "parquet", "parquet.utc-timezone": v})); err != nil {
+			t.Errorf("parquet.utc-timezone = %s: %v", v, err)
 		}
 	}
 	bad := column("m", schema.TString)

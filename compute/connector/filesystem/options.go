@@ -60,7 +60,10 @@ func parse(t *plan.Table, opts map[string]string) (options, error) {
 	var o options
 	if o.replay, o.isReplay = replay.ReadOptions(r); o.replay.Query == "" {
 		o.path = localPath(r, r.Required("path"))
-		if o.format = r.Required("format"); o.format != parquet && o.format != "" {
+		if o.format = r.Required("format"); o.format == parquet {
+			// Flink reads timestamps by this machine's clock without it, weir always by UTC: both values mean the same here.
+			r.Bool("parquet.utc-timezone", true)
+		} else if o.format != "" {
 			o.text = format.Read(r, "", o.format)
 		}
 	}
