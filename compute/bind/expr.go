@@ -521,6 +521,10 @@ func (x *exprBinder) call(c *sql.Call) (expr.Expr, error) {
 	case c.Star || c.Distinct || c.Filter != nil || c.WithinGroup != nil || c.OrderBy != nil:
 		return nil, x.b.fail(at, ErrQuery, "%s is no aggregate: it takes no *, DISTINCT, FILTER or ORDER BY", name)
 	}
+	// Before its arguments: a misspelt aggregate's argument is no group key, and that is not what is wrong.
+	if err := expr.Known(name); err != nil {
+		return nil, x.b.wrap(at, err)
+	}
 	args := make([]expr.Expr, len(c.Args))
 	for i, a := range c.Args {
 		if a.Name != nil {

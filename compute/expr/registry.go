@@ -74,11 +74,19 @@ func Lookup(name string, args []schema.Type) (Resolved, error) {
 	return lookup(name, args, make([]*Literal, len(args)))
 }
 
-func lookup(name string, args []schema.Type, lits []*Literal) (Resolved, error) {
-	b := registry[strings.ToUpper(name)]
-	if b == nil {
-		return Resolved{}, unknownFunction(name, append(registryNames(), Aggregates()...))
+// Known returns the error of Lookup for a name that no function has, whatever its arguments.
+func Known(name string) error {
+	if registry[strings.ToUpper(name)] == nil {
+		return unknownFunction(name, append(registryNames(), Aggregates()...))
 	}
+	return nil
+}
+
+func lookup(name string, args []schema.Type, lits []*Literal) (Resolved, error) {
+	if err := Known(name); err != nil {
+		return Resolved{}, err
+	}
+	b := registry[strings.ToUpper(name)]
 	for _, a := range args {
 		if a.Kind == schema.Invalid {
 			return Resolved{}, errkind.Errorf(errkind.Invalid, "%s: an argument has no type", b.name)
