@@ -44,7 +44,7 @@ func (s *Session) query(ctx context.Context, text string, q *sql.Query, p Params
 	if err != nil {
 		return nil, err
 	}
-	if s.mode() == modeStreaming || (s.mode() == modeAuto && s.unbounded(root)) {
+	if s.streams(root) {
 		if s.svc.Jobs == nil {
 			return nil, errNoJobs
 		}
@@ -109,7 +109,7 @@ func (s *Session) insert(ctx context.Context, text string, st *sql.Insert, p Par
 	if s.svc.Jobs == nil {
 		return nil, errNoJobs
 	}
-	streaming := s.mode() == modeStreaming || (s.mode() == modeAuto && s.unbounded(sink.Input))
+	streaming := s.streams(sink.Input)
 	if streaming && sink.Overwrite {
 		return nil, sql.NewError(text, st.At, errUnsupported, "INSERT OVERWRITE is a batch statement", "SET 'execution.runtime-mode' = 'batch'")
 	}
@@ -218,18 +218,7 @@ func (s *Session) statementSet(ctx context.Context, text string, st *sql.Stateme
 }
 
 func (s *Session) explain(ctx context.Context, text string, st *sql.Explain, p Params) (*Result, error) {
-	var root plan.Node
-	var err error
-	switch inner := st.Statement.(type) {
-	case *sql.QueryStatement:
-		root, err = s.bindQuery(ctx, text, inner.Query, p)
-	case *sql.Insert:
-		root, err = s.bindInsert(ctx, text, inner, p)
-	case *sql.CreateMaterializedTable:
-		root, err = s.bindQuery(ctx, text, inner.As, p)
-	default:
-		return nil, sql.NewError(text, st.At, errUnsupported, "EXPLAIN takes a query, an INSERT or a CREATE MATERIALIZED TABLE", "")
-	}
+	root, _, err := s.Plan(ctx, text, st.Statement, p)
 	if err != nil {
 		return nil, err
 	}

@@ -193,17 +193,7 @@ func (s *Session) showCreate(ctx context.Context, text string, st *sql.Show) (*R
 	if r == nil {
 		return nil, s.notFound(ctx, text, st.Name, "table or view")
 	}
-	ddl := ""
-	if r.View != nil {
-		cols := ""
-		if len(r.View.Columns) > 0 {
-			cols = " (" + strings.Join(quoted(r.View.Columns), ", ") + ")"
-		}
-		ddl = fmt.Sprintf("CREATE VIEW %s.%s%s AS\n%s", sql.QuoteIdent(id.Database), sql.QuoteIdent(id.Table), cols, r.View.Text)
-	} else {
-		ddl = createText(r.Table)
-	}
-	return s.listing([]string{"result"}, [][]any{{ddl}})
+	return s.listing([]string{"result"}, [][]any{{ddlText(id.Database, id.Table, r)}})
 }
 
 func quoted(names []string) []string {
