@@ -9,8 +9,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/decimal128"
 
 	"github.com/weir-lake/weir/table/schema"
@@ -118,7 +116,7 @@ func textAppender(v vec, t schema.Type, zone *time.Location) (appender, error) {
 		if isDatetime(t) || t.Kind == schema.Time {
 			return timeAppender(v, t, zone), nil
 		}
-		return nestedAppender(v, t, zone)
+		return textNotation().appender(v, t, zone)
 	}
 }
 
@@ -147,97 +145,6 @@ func timeAppender(v vec, t schema.Type, zone *time.Location) appender {
 			}
 			return appendTimestamp(dst, sec, nanos, t.Precision)
 		}
-	}
-}
-
-// nestedAppender writes [a, b], {k=v, k=v} and (a, b), with NULL for a missing value.
-func nestedAppender(v vec, t schema.Type, zone *time.Location) (appender, error) {
-	a, ok := v.data.(arrow.Array)
-	if !ok {
-		return nil, fmt.Errorf("a %s has no text", t)
-	}
-	var rows appender
-	switch x := a.(type) {
-	case *array.Map:
-		keyType, itemType := mapTypes(t)
-		keys, err := childAppender(x.Keys(), keyType, zone)
-		if err != nil {
-			return nil, err
-		}
-		items, err := childAppender(x.Items(), itemType, zone)
-		if err != nil {
-			return nil, err
-		}
-		rows = listAppender(x.List, '{', '}', func(dst []byte, i int) []byte { return items(append(keys(dst, i), '='), i) })
-	case *array.List:
-		elem, err := childAppender(x.ListValues(), *t.Elem, zone)
-		if err != nil {
-			return nil, err
-		}
-		rows = listAppender(x, '[', ']', elem)
-	case *array.Struct:
-		fields := make([]appender, x.NumField())
-		for f := range fields {
-			var err error
-			if fields[f], err = childAppender(x.Field(f), t.Fields[f].Type, zone); err != nil {
-				return nil, err
-			}
-		}
-		rows = func(dst []byte, i int) []byte {
-			dst = append(dst, '(')
-			for f, field := range fields {
-				if f > 0 {
-					dst = append(dst, ", "...)
-				}
-				dst = field(dst, i)
-			}
-			return append(dst, ')')
-		}
-	default:
-		return nil, fmt.Errorf("a %s has no text", t)
-	}
-	if v.konst {
-		return func(dst []byte, _ int) []byte { return rows(dst, 0) }, nil
-	}
-	return rows, nil
-}
-
-// mapTypes are the types of a MAP's or MULTISET's keys and values in Arrow.
-func mapTypes(t schema.Type) (key, item schema.Type) {
-	if t.Kind == schema.Multiset {
-		return *t.Elem, schema.TInt
-	}
-	return *t.Key, *t.Elem
-}
-
-func childAppender(a arrow.Array, t schema.Type, zone *time.Location) (appender, error) {
-	v, err := vecOf(a, t)
-	if err != nil {
-		return nil, err
-	}
-	text, err := textAppender(v, t, zone)
-	if err != nil {
-		return nil, err
-	}
-	return func(dst []byte, i int) []byte {
-		if v.isNull(i) {
-			return append(dst, "NULL"...)
-		}
-		return text(dst, i)
-	}, nil
-}
-
-func listAppender(l *array.List, open, end byte, elem appender) appender {
-	return func(dst []byte, i int) []byte {
-		dst = append(dst, open)
-		from, to := l.ValueOffsets(i)
-		for k := from; k < to; k++ {
-			if k > from {
-				dst = append(dst, ", "...)
-			}
-			dst = elem(dst, int(k))
-		}
-		return append(dst, end)
 	}
 }
 

@@ -52,27 +52,9 @@ func arithInteger[T integer](p *prep) (kernel, error) {
 		return func(c *call) (vec, error) { return ringOp[T](c, op), nil }, nil
 	case "/":
 		return func(c *call) (vec, error) { return divInteger[T](c, false) }, nil
-	default:
-		return narrowed(func(c *call) (vec, error) { return divInteger[T](c, true) }, p.args[0], p.ret)
+	default: // the remainder fits the divisor's type
+		return then(func(c *call) (vec, error) { return divInteger[T](c, true) }, p.args[0], p.ret, numberCast)
 	}
-}
-
-// narrowed converts the remainder of two integers to the divisor's type, which holds it.
-func narrowed(k kernel, from, to schema.Type) (kernel, error) {
-	if from.Kind == to.Kind {
-		return k, nil
-	}
-	conv, err := numberCast(from, to)
-	if err != nil {
-		return nil, err
-	}
-	return func(c *call) (vec, error) {
-		v, err := k(c)
-		if err != nil {
-			return vec{}, err
-		}
-		return conv(&call{env: c.env, n: c.n, args: []vec{v}, live: c.live})
-	}, nil
 }
 
 // ringOp is + - * on the whole column: rows that are NULL or unwanted are computed too.

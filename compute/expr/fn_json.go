@@ -12,8 +12,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"github.com/weir-lake/weir/table/schema"
 )
@@ -395,7 +393,12 @@ func prepJSONString(p *prep) (kernel, error) {
 func jsonAppender(v vec, t schema.Type, zone *time.Location) (appender, error) {
 	switch {
 	case t.Kind == schema.Array || t.Kind == schema.Map || t.Kind == schema.Row || t.Kind == schema.Multiset:
-		return jsonNested(v, t, zone)
+		if t.Kind == schema.Map || t.Kind == schema.Multiset {
+			if key, _ := mapTypes(t); !key.IsString() {
+				return nil, fmt.Errorf("a %s has no JSON form; the keys must be strings", t)
+			}
+		}
+		return jsonNotation().appender(v, t, zone)
 	case t.IsBinary():
 		x := textOf(v)
 		return func(dst []byte, i int) []byte { return append(toBase64(append(dst, '"'), x.bytes(i)), '"') }, nil
@@ -422,86 +425,4 @@ func jsonAppender(v vec, t schema.Type, zone *time.Location) (appender, error) {
 		out, _ := appendJSON(dst, string(buf))
 		return out
 	}, nil
-}
-
-func jsonNested(v vec, t schema.Type, zone *time.Location) (appender, error) {
-	var rows appender
-	switch x := v.data.(type) {
-	case *array.Map:
-		keyType, itemType := mapTypes(t)
-		if !keyType.IsString() {
-			return nil, fmt.Errorf("a %s has no JSON form; the keys must be strings", t)
-		}
-		keys, err := jsonChild(x.Keys(), keyType, zone)
-		if err != nil {
-			return nil, err
-		}
-		items, err := jsonChild(x.Items(), itemType, zone)
-		if err != nil {
-			return nil, err
-		}
-		rows = jsonList(x.List, '{', '}', func(dst []byte, i int) []byte { return items(append(keys(dst, i), ':'), i) })
-	case *array.List:
-		elem, err := jsonChild(x.ListValues(), *t.Elem, zone)
-		if err != nil {
-			return nil, err
-		}
-		rows = jsonList(x, '[', ']', elem)
-	case *array.Struct:
-		fields := make([]appender, x.NumField())
-		for f := range fields {
-			var err error
-			if fields[f], err = jsonChild(x.Field(f), t.Fields[f].Type, zone); err != nil {
-				return nil, err
-			}
-		}
-		rows = func(dst []byte, i int) []byte {
-			dst = append(dst, '{')
-			for f, field := range fields {
-				if f > 0 {
-					dst = append(dst, ',')
-				}
-				dst = append(jsonQuote(dst, []byte(t.Fields[f].Name)), ':')
-				dst = field(dst, i)
-			}
-			return append(dst, '}')
-		}
-	default:
-		return nil, fmt.Errorf("a %s has no JSON form", t)
-	}
-	if v.konst {
-		return func(dst []byte, _ int) []byte { return rows(dst, 0) }, nil
-	}
-	return rows, nil
-}
-
-func jsonChild(a arrow.Array, t schema.Type, zone *time.Location) (appender, error) {
-	v, err := vecOf(a, t)
-	if err != nil {
-		return nil, err
-	}
-	write, err := jsonAppender(v, t, zone)
-	if err != nil {
-		return nil, err
-	}
-	return func(dst []byte, i int) []byte {
-		if v.isNull(i) {
-			return append(dst, "null"...)
-		}
-		return write(dst, i)
-	}, nil
-}
-
-func jsonList(l *array.List, open, end byte, elem appender) appender {
-	return func(dst []byte, i int) []byte {
-		dst = append(dst, open)
-		from, to := l.ValueOffsets(i)
-		for k := from; k < to; k++ {
-			if k > from {
-				dst = append(dst, ',')
-			}
-			dst = elem(dst, int(k))
-		}
-		return append(dst, end)
-	}
 }
