@@ -65,26 +65,29 @@ type jobShow struct{ oneJob }
 
 // Run implements the command.
 func (c *jobShow) Run(env *tablecmd.Env) error {
-	var s job.Status
-	return inquire(env, c.serverFlags, request{path: c.path(""), out: &s}, func(w io.Writer) error {
-		writeJob(w, &s)
+	var d job.Detail
+	return inquire(env, c.serverFlags, request{path: c.path(""), out: &d}, func(w io.Writer) error {
+		writeJob(w, &d)
 		return nil
 	})
 }
 
 // writeJob prints all about a job.
-func writeJob(w io.Writer, s *job.Status) {
+func writeJob(w io.Writer, s *job.Detail) {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(w, "%-12s %s\n", name, fmt.Sprintf(format, args...))
 	}
 	line("name", "%s", s.Name)
 	line("id", "%s", s.ID)
 	line("state", "%s since %s", s.State, s.StateSince.UTC().Format(time.RFC3339))
+	if s.Diagnosis != "" {
+		line("diagnosis", "%s", s.Diagnosis)
+	}
 	if s.Error != "" {
 		line("error", "%s", s.Error)
 	}
 	line("sink", "%s, snapshot %d", s.Sink, s.Snapshot)
-	line("epoch", "%d, %d pending", s.Epoch, s.Pending)
+	line("epoch", "%d, %d pending, %d ms behind", s.Epoch, s.Pending, s.LagMs)
 	line("rows", "%d in, %d out, %.0f/s", s.RowsIn, s.RowsOut, s.RowsPerSec)
 	line("apart", "%d dead letters, %d late rows", s.DeadLetters, s.LateRows)
 	line("state size", "%d bytes, checkpoint at epoch %d", s.StateBytes, s.CheckpointAt)
@@ -99,19 +102,50 @@ func writeJob(w io.Writer, s *job.Status) {
 		if in.Snapshot > 0 {
 			what += fmt.Sprintf(", snapshot %d", in.Snapshot)
 		}
+		if in.RowsBehind != nil {
+			what += fmt.Sprintf(", %d rows more", *in.RowsBehind)
+		}
 		line("input", "%s", what)
 	}
 	for _, k := range sortedKeys(s.Options) {
 		line("option", "%s = %s", k, s.Options[k])
 	}
 	fmt.Fprintf(w, "\n%s\n", s.SQL)
-	if len(s.Operators) == 0 {
+	writeOperators(w, s.Operators)
+	writeCommits(w, s.Commits[:min(commitsShown, len(s.Commits))])
+	for _, f := range s.Failures[:min(failuresShown, len(s.Failures))] {
+		line("failed", "%s %s", f.At.Format(time.RFC3339), f.Error)
+	}
+}
+
+// How many of the newest commits and failures of a job are printed; the rest is in the JSON.
+const (
+	commitsShown  = 5
+	failuresShown = 3
+)
+
+func writeOperators(w io.Writer, ops []job.Operator) {
+	if len(ops) == 0 {
 		return
 	}
-	rows := [][]string{{"operator", "rows in", "rows out", "state rows", "state bytes", "busy s"}}
-	for _, o := range s.Operators {
+	rows := [][]string{{"operator", "rows in", "rows out", "in/s", "out/s", "state rows", "state bytes", "busy s", "busy %"}}
+	for _, o := range ops {
 		rows = append(rows, []string{o.Name, strconv.FormatInt(o.RowsIn, 10), strconv.FormatInt(o.RowsOut, 10),
-			strconv.FormatInt(o.StateRows, 10), strconv.FormatInt(o.StateBytes, 10), fmt.Sprintf("%.3f", o.BusySec)})
+			fmt.Sprintf("%.0f", o.RowsInPerSec), fmt.Sprintf("%.0f", o.RowsOutPerSec),
+			strconv.FormatInt(o.StateRows, 10), strconv.FormatInt(o.StateBytes, 10), fmt.Sprintf("%.3f", o.BusySec), fmt.Sprintf("%.0f", 100*o.Busy)})
+	}
+	fmt.Fprintln(w)
+	writeTable(w, rows)
+}
+
+func writeCommits(w io.Writer, commits []job.CommitInfo) {
+	if len(commits) == 0 {
+		return
+	}
+	rows := [][]string{{"epochs", "snapshot", "rows in", "rows out", "read ms", "step ms", "wait ms", "commit ms", "at"}}
+	for _, c := range commits {
+		rows = append(rows, []string{fmt.Sprintf("%d-%d", c.From, c.To), strconv.FormatInt(c.Snapshot, 10), strconv.FormatInt(c.RowsIn, 10), strconv.FormatInt(c.RowsOut, 10),
+			fmt.Sprintf("%.1f", c.ReadMs), fmt.Sprintf("%.1f", c.StepMs), fmt.Sprintf("%.1f", c.WaitMs), fmt.Sprintf("%.1f", c.CommitMs), c.At.Format(time.RFC3339)})
 	}
 	fmt.Fprintln(w)
 	writeTable(w, rows)

@@ -54,6 +54,14 @@ func (b *background) take(ctx context.Context) error {
 
 func (b *background) give() { <-b.turn }
 
+// Behind implements Lagging.
+func (b *background) Behind() int64 {
+	if l, ok := b.src.(Lagging); ok {
+		return l.Behind()
+	}
+	return -1
+}
+
 // Poll implements Source.
 func (b *background) Poll(ctx context.Context, from Offsets, maxRows int) (Offsets, bool, error) {
 	if err := ctx.Err(); err != nil {

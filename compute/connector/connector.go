@@ -69,6 +69,13 @@ type Source interface {
 	Close() error
 }
 
+// Lagging is a Source that knows how much more it has than it was asked for.
+type Lagging interface {
+	// Behind is how many rows there were beyond the offsets that the last Poll returned; -1 when that is not known. It
+	// may be called at any time and waits for nothing.
+	Behind() int64
+}
+
 // Progress is what a sink says it holds.
 type Progress struct{ Epoch, Term int64 }
 

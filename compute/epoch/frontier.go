@@ -245,6 +245,44 @@ func (f *Frontier) Inputs(w Writer) (upTo int64, pending []int64) {
 	return upTo, slices.Clone(ws.pending[:i])
 }
 
+// Standing is where a writer is.
+type Standing struct {
+	UpTo    int64 // the newest epoch completed by everything it reads
+	Pending int   // epochs with input that it has not completed
+	Oldest  int64 // the first of them
+	// HeldBy is the writer of a table it reads that holds UpTo below the clock; Beside is another writer of its own
+	// table that has completed less than it. Empty: nobody.
+	HeldBy, Beside Writer
+}
+
+// Standing tells where w is and who holds it up.
+func (f *Frontier) Standing(w Writer) Standing {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	ws := f.mu.writers[w]
+	if ws == nil {
+		return Standing{}
+	}
+	s := Standing{UpTo: f.mu.clock, Pending: len(ws.pending)}
+	if s.Pending > 0 {
+		s.Oldest = ws.pending[0]
+	}
+	for _, in := range ws.inputs {
+		if e, by := f.tableEpochLocked(in, map[Writer]bool{}); e < s.UpTo {
+			s.UpTo, s.HeldBy = e, by
+		}
+	}
+	if ts := f.mu.tables[ws.table]; ts != nil && s.Pending > 0 {
+		least := s.Oldest - 1
+		for _, o := range ts.writers {
+			if e, by := f.completedLocked(o, map[Writer]bool{w: true}); o != w && e < least {
+				least, s.Beside = e, by
+			}
+		}
+	}
+	return s
+}
+
 // Servable is the newest epoch servable for all the tables together: completed by all their
 // live writers and inside no commit. Blame is the writer that holds it below the clock, if any.
 func (f *Frontier) Servable(tables ...string) (e int64, blame Writer) {

@@ -103,3 +103,25 @@ func TestForeignSnapshotReachesReaders(t *testing.T) {
 	}
 	servable(t, f, 11, "b")
 }
+
+func TestStandingNamesWhoHoldsAWriterUp(t *testing.T) {
+	f := NewFrontier(0)
+	f.Register("up", "t1", nil, 1)
+	f.Register("down", "t2", []string{"t1"}, 1)
+	f.Register("other", "t2", nil, 1)
+	f.Pending("up", 2)
+	f.Pending("other", 2)
+	f.Pending("down", 3)
+	f.Advance(4)
+	if got, want := f.Standing("down"), (Standing{UpTo: 1, Pending: 1, Oldest: 3, HeldBy: "up", Beside: "other"}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	f.Done("up", Interval{2, 2}, false)
+	f.Done("other", Interval{2, 2}, true)
+	if got, want := f.Standing("down"), (Standing{UpTo: 4, Pending: 1, Oldest: 3}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	if got := f.Standing("nobody"); got != (Standing{}) {
+		t.Errorf("%+v of an unknown writer", got)
+	}
+}

@@ -139,6 +139,7 @@ func (r *runner) poll(ctx context.Context) (in *epoch.JobInput, took func(), mor
 			continue // being read: the next tick is soon enough
 		}
 		to, end, err := i.conn.src.Poll(ctx, i.conn.polled, r.epochRowsMax())
+		r.lags(i)
 		i.conn.mu.Unlock()
 		if err != nil {
 			r.pollFailed(i, err)
@@ -162,6 +163,25 @@ func (r *runner) poll(ctx context.Context) (in *epoch.JobInput, took func(), mor
 			f()
 		}
 	}, r.backlog.Load()
+}
+
+// lags notes how much the source has beyond what it was asked for, if it knows.
+func (r *runner) lags(i *input) {
+	src, ok := i.conn.src.(connector.Lagging)
+	if !ok {
+		return
+	}
+	n := src.Behind()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if n < 0 {
+		delete(r.mu.behind, i.index)
+		return
+	}
+	if r.mu.behind == nil {
+		r.mu.behind = map[int]int64{}
+	}
+	r.mu.behind[i.index] = n
 }
 
 // pollFailed keeps the job's error for people; the runner meets the same error when it reads, and a

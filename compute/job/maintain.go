@@ -78,6 +78,16 @@ func (k *maintenance) pressed(path string) bool {
 	return u != nil && !u.refused && u.runs > u.stop
 }
 
+// pressure is how many sorted runs the table's fullest bucket has, as far as known, and how many make writers wait.
+func (k *maintenance) pressure(path string) (runs, stop int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if u := k.mu.tables[path]; u != nil {
+		return u.runs, u.stop
+	}
+	return 0, 0
+}
+
 // breathe waits while the table has too many sorted runs: commits are spaced out, then, since the job does
 // not take its next epoch, its sources are left alone.
 func (k *maintenance) breathe(ctx context.Context, path string, say func()) error {

@@ -93,6 +93,7 @@ type Manager struct {
 		runners map[string]*runner
 		plans   map[string]*plan.Sink // of jobs over a script's temporary tables
 		ended   map[string]Status     // of stopped and finished jobs
+		history map[string]*history   // of all jobs that ran in this process
 		cause   error                 // why down was closed
 		stopped bool
 	}
@@ -120,6 +121,7 @@ func Open(ctx context.Context, opts Options) (*Manager, error) {
 	m.pushes = newPushes(m)
 	m.upkeep = newMaintenance(m)
 	m.mu.runners, m.mu.ended, m.mu.plans = map[string]*runner{}, map[string]Status{}, map[string]*plan.Sink{}
+	m.mu.history = map[string]*history{}
 	return m, nil
 }
 
@@ -432,19 +434,25 @@ func (m *Manager) find(name string) (Status, error) {
 	return Status{}, fmt.Errorf("%w: %s", ErrNotFound, name)
 }
 
-// Logs are the newest lines of a running job's log.
+// Logs are the newest lines of a job's log in this process.
 func (m *Manager) Logs(idOrName string) ([]LogLine, error) {
 	s, err := m.Show(idOrName)
 	if err != nil {
 		return nil, err
 	}
+	return m.historyOf(s.ID).logs.lines(), nil
+}
+
+// historyOf is what is remembered of the job.
+func (m *Manager) historyOf(id string) *history {
 	m.mu.Lock()
-	r := m.mu.runners[s.ID]
-	m.mu.Unlock()
-	if r == nil {
-		return nil, nil
+	defer m.mu.Unlock()
+	h := m.mu.history[id]
+	if h == nil {
+		h = newHistory(m.now)
+		m.mu.history[id] = h
 	}
-	return r.logs.lines(), nil
+	return h
 }
 
 // StopJob ends the job in an orderly way and records that it should not run: its table is frozen.
@@ -546,6 +554,7 @@ func (m *Manager) setEnded(rec epoch.JobRecord) {
 	defer m.mu.Unlock()
 	if rec.Desired == epoch.Dropped {
 		delete(m.mu.ended, rec.ID)
+		delete(m.mu.history, rec.ID)
 		return
 	}
 	s := Status{JobRecord: rec, State: Stopped}

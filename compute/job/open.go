@@ -9,7 +9,6 @@ import (
 	"github.com/weir-lake/weir/compute/connector"
 	"github.com/weir-lake/weir/compute/epoch"
 	"github.com/weir-lake/weir/compute/plan"
-	"github.com/weir-lake/weir/compute/stream"
 	"github.com/weir-lake/weir/internal/errkind"
 )
 
@@ -20,12 +19,14 @@ const optFreshness = "weir.freshness"
 const freshnessDefault = time.Second
 
 func newRunner(m *Manager, rec epoch.JobRecord) *runner {
-	r := &runner{m: m, rec: rec, writer: epoch.Writer(rec.ID), logs: &logRing{now: m.now}, ended: make(chan struct{})}
+	r := &runner{m: m, rec: rec, writer: epoch.Writer(rec.ID), ended: make(chan struct{})}
 	freshness := freshnessDefault
 	if d, err := time.ParseDuration(rec.Options[optFreshness]); err == nil {
 		freshness = d
 	}
 	r.every = commitEvery(freshness, m.opts.Interval)
+	r.history = m.historyOf(rec.ID)
+	r.logs = r.history.logs
 	r.mu.status = Status{JobRecord: rec, State: Starting, StateSince: m.now()}
 	return r
 }
@@ -33,10 +34,7 @@ func newRunner(m *Manager, rec epoch.JobRecord) *runner {
 // registration says what the job reads and writes, for the frontier. A statement that does not bind any
 // more (a table was dropped) still holds its table back.
 func (r *runner) registration(ctx context.Context) (inputs []string, sink string) {
-	if r.rec.Sink != "" {
-		db, name, _ := strings.Cut(r.rec.Sink, ".")
-		sink = db + ".db/" + name
-	}
+	sink = sinkPath(r.rec)
 	p, err := r.m.plan(ctx, r.rec)
 	if err != nil {
 		return nil, sink
@@ -47,6 +45,15 @@ func (r *runner) registration(ctx context.Context) (inputs []string, sink string
 		}
 	})
 	return inputs, p.Table.Path
+}
+
+// sinkPath is the folder of the job's table; empty for one that is not named.
+func sinkPath(rec epoch.JobRecord) string {
+	if rec.Sink == "" {
+		return ""
+	}
+	db, name, _ := strings.Cut(rec.Sink, ".")
+	return db + ".db/" + name
 }
 
 // plan binds the job's statement; a job started with a script's temporary tables keeps the plan it came with.
@@ -246,101 +253,4 @@ func (r *runner) setState(s State, err error) {
 	r.mu.failed = nil
 	r.mu.Unlock()
 	r.m.frontier.Wake()
-}
-
-// meter counts rows a second over the last ten.
-type meter struct {
-	seconds [10]int64
-	at      int64 // Unix second of the newest slot
-}
-
-func (m *meter) add(now time.Time, n int64) {
-	m.advance(now)
-	m.seconds[m.at%10] += n
-}
-
-func (m *meter) advance(now time.Time) {
-	sec := now.Unix()
-	for i := max(m.at+1, sec-9); i <= sec; i++ {
-		m.seconds[i%10] = 0
-	}
-	m.at = max(m.at, sec)
-}
-
-func (m *meter) rate(now time.Time) float64 {
-	m.advance(now)
-	var n int64
-	for _, s := range m.seconds {
-		n += s
-	}
-	return float64(n) / 10
-}
-
-// count adds a step's rows to the counters.
-func (r *runner) count(in int64, out []stream.Delta) {
-	var n int64
-	for _, d := range out {
-		n += d.Rows.NumRows()
-	}
-	inputs := make([]InputStatus, len(r.inputs))
-	for i, x := range r.inputs {
-		t := x.scan.Table
-		inputs[i] = InputStatus{Table: t.Database + "." + t.Name, Connector: t.Connector(), Watermark: x.now}
-		if x.table != nil {
-			inputs[i].Snapshot, _ = x.table.position()
-		} else {
-			inputs[i].Offsets, inputs[i].Ended = x.conn.offsets.Clone(), x.conn.ended
-		}
-	}
-	stats := r.flow.Stats()
-	bytes := r.flow.StateBytes() + r.out.stateBytes()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	s := &r.mu.status
-	s.Guarantee = r.out.guarantee()
-	s.RowsIn, s.RowsOut, s.Inputs, s.StateBytes = s.RowsIn+in, s.RowsOut+n, inputs, bytes
-	r.mu.meter.add(r.m.now(), in)
-	s.Operators = s.Operators[:0:0]
-	for _, o := range stats {
-		s.Operators = append(s.Operators, Operator{Name: o.Operator, Inputs: o.Inputs, RowsIn: o.RowsIn, RowsOut: o.RowsOut, StateRows: o.StateRows, StateBytes: o.StateBytes, BusySec: o.Busy.Seconds()})
-	}
-	s.Watermark = lowest(r.inputs)
-}
-
-// lowest is the least of the inputs' watermarks, nil while one has none.
-func lowest(inputs []*input) *time.Time {
-	var low *time.Time
-	for _, in := range inputs {
-		if in.watermark == nil {
-			continue
-		}
-		if in.now == nil {
-			return nil
-		}
-		if low == nil || in.now.Before(*low) {
-			low = in.now
-		}
-	}
-	return low
-}
-
-// committed keeps the facts of a commit for people.
-func (r *runner) committed(iv epoch.Interval, c commitResult) {
-	now := r.m.now().UTC()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.mu.status.Epoch = iv.To
-	if c.snapshot != 0 {
-		r.mu.status.Snapshot, r.mu.status.LastCommit = c.snapshot, &now
-	}
-}
-
-// status is a copy of the job's status as of now.
-func (r *runner) status() Status {
-	pending := r.m.frontier.PendingCount(r.writer)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	s := r.mu.status
-	s.Pending, s.RowsPerSec = pending, r.mu.meter.rate(r.m.now())
-	return s
 }

@@ -21,6 +21,7 @@ import (
 // recover brings the dataflow to the epoch the sink holds: from the newest state checkpoint and a
 // replay of the epochs since, or, without one, from the inputs as they were at that epoch.
 func (r *runner) recover(ctx context.Context) error {
+	defer func() { r.tally = CommitInfo{} }() // what was replayed is no commit's work
 	held, err := r.out.recover(ctx)
 	if err != nil {
 		return err
@@ -238,6 +239,7 @@ func (r *runner) checkpoint(ctx context.Context, wait bool) error {
 			h.Watermarks[in.index] = *in.now
 		}
 	}
+	r.doing(capturing)
 	flow, err := captured(r.flow.Checkpoint)
 	if err != nil {
 		return err

@@ -36,8 +36,13 @@ type runner struct {
 	m      *Manager
 	rec    epoch.JobRecord
 	writer epoch.Writer
-	every  int64 // commits end at multiples of it: 2^k epochs
-	logs   *logRing
+	every  int64    // commits end at multiples of it: 2^k epochs
+	logs   *logRing // of history
+	// history is what people may ask of earlier attempts; tally is of the commit under way.
+	history  *history
+	tally    CommitInfo
+	written  int64         // rows committed since the start
+	sinkBusy time.Duration // in the sink, since the start
 
 	sink   *plan.Sink
 	flow   *stream.Dataflow
@@ -64,8 +69,10 @@ type runner struct {
 		sync.Mutex
 		status Status
 		meter  meter
-		last   error // that ended an attempt
-		failed error // found outside the job's goroutine, which ends its attempt with it
+		ops    []opMeters    // by operator
+		behind map[int]int64 // rows the sources had beyond what was recorded, by input
+		last   error         // that ended an attempt
+		failed error         // found outside the job's goroutine, which ends its attempt with it
 	}
 	// polling guards what the coordinator uses of an attempt, which begins and ends under it.
 	polling struct {
@@ -90,6 +97,7 @@ func (r *runner) run(ctx, orderly context.Context) {
 			r.setState(Stopped, nil)
 			return
 		}
+		r.history.failed(r.m.now(), err, final(err))
 		if final(err) {
 			r.setState(Failed, err)
 			r.logs.add("error", "stopped for good: %v", err)
@@ -160,6 +168,7 @@ func (r *runner) attempt(ctx, orderly context.Context) error {
 		if err := r.checkpointIfDue(ctx); err != nil {
 			return err
 		}
+		r.doing(idle)
 		select {
 		case <-changed:
 		case <-orderly.Done():
@@ -225,6 +234,8 @@ func (r *runner) step(ctx context.Context, e int64, replay bool) error {
 		}
 	}()
 	var rows int64
+	started := time.Now()
+	r.doing(reading)
 	for _, in := range r.inputs {
 		take := func(d stream.Delta, dead []connector.DeadLetter) error {
 			if d.Rows != nil {
@@ -240,11 +251,15 @@ func (r *runner) step(ctx context.Context, e int64, replay bool) error {
 			return fmt.Errorf("epoch %d: read %s: %w", e, in.scan.Table.Name, err)
 		}
 	}
+	r.tally.ReadMs += millisSince(started)
+	started = time.Now()
+	r.doing(computing)
 	res, err := r.flow.Step(ctx, r.epochAt(e, env), changes)
 	if err != nil {
 		return fmt.Errorf("epoch %d: %w", e, err)
 	}
 	defer release(res)
+	r.tally.StepMs += millisSince(started)
 	r.done = e
 	r.dirty.Store(true)
 	if !replay {
@@ -254,8 +269,13 @@ func (r *runner) step(ctx context.Context, e int64, replay bool) error {
 			return err
 		}
 	}
+	started = time.Now()
+	defer func() { r.sinkBusy += time.Since(started) }()
 	return r.out.fold(res, replay)
 }
+
+// millisSince is a time in milliseconds, as people read it.
+func millisSince(t time.Time) float64 { return float64(time.Since(t).Microseconds()) / 1000 }
 
 func (r *runner) epochAt(e int64, env *expr.Env) stream.Epoch {
 	return stream.Epoch{ID: e, Clock: env.Clock, Seed: env.Seed, Watermark: watermarks(r.inputs)}
@@ -283,13 +303,19 @@ func (r *runner) readEpoch(ctx context.Context, in *input, e int64, env *expr.En
 
 // commit makes everything stepped since the last commit visible and tells the others.
 func (r *runner) commit(ctx context.Context, iv epoch.Interval) error {
+	started := time.Now()
+	r.doing(gated)
 	if err := r.m.frontier.Gate(ctx, r.writer, iv.From); err != nil {
 		return err
 	}
+	r.doing(compacting)
 	err := r.m.upkeep.breathe(ctx, r.sink.Table.Path, func() { r.logs.add("info", "waiting for the compaction of %s", r.rec.Sink) })
 	if err != nil {
 		return err
 	}
+	r.tally.WaitMs += millisSince(started)
+	started = time.Now()
+	r.doing(publishing)
 	for _, s := range []*sideTable{r.dead, r.late} {
 		if err := s.commit(ctx, iv); err != nil {
 			return err
@@ -300,6 +326,9 @@ func (r *runner) commit(ctx context.Context, iv epoch.Interval) error {
 		return fmt.Errorf("commit epochs %d to %d: %w", iv.From, iv.To, err)
 	}
 	r.held, r.done = iv.To, max(r.done, iv.To)
+	r.tally.CommitMs = millisSince(started)
+	r.sinkBusy += time.Since(started)
+	r.written += r.tally.RowsOut
 	r.committed(iv, c)
 	if c.snapshot != 0 {
 		r.m.upkeep.committed(r.sink.Table.Path)

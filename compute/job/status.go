@@ -44,8 +44,13 @@ type Status struct {
 	Error      string    `json:"error,omitempty"`
 	Restarts   int       `json:"restarts"`
 
+	// Doing is what the job is at just now, and since when.
+	Doing      string     `json:"doing,omitempty"`
+	DoingSince *time.Time `json:"doing_since,omitempty"`
+
 	Epoch        int64      `json:"epoch"`   // the newest completed
 	Pending      int        `json:"pending"` // epochs with input not completed yet
+	LagMs        int64      `json:"lag_ms"`  // since the oldest of them was decided
 	Snapshot     int64      `json:"snapshot,omitempty"`
 	LastCommit   *time.Time `json:"last_commit,omitempty"`
 	Watermark    *time.Time `json:"watermark,omitempty"`
@@ -69,10 +74,13 @@ type InputStatus struct {
 	Snapshot  int64             `json:"snapshot,omitempty"`
 	Offsets   connector.Offsets `json:"offsets,omitempty"`
 	Watermark *time.Time        `json:"watermark,omitempty"`
-	Ended     bool              `json:"ended,omitempty"`
+	// RowsBehind are the rows that the source had beyond the epochs recorded, when it was last asked; nil where it
+	// does not know.
+	RowsBehind *int64 `json:"rows_behind,omitempty"`
+	Ended      bool   `json:"ended,omitempty"`
 }
 
-// Operator is the work of one operator of a job's dataflow since its start.
+// Operator is the work of one operator of a job's dataflow since its start. The last one is the sink.
 type Operator struct {
 	Name       string  `json:"name"`
 	Inputs     []int   `json:"inputs,omitempty"` // positions of the operators it reads
@@ -81,6 +89,11 @@ type Operator struct {
 	StateRows  int64   `json:"state_rows"`
 	StateBytes int64   `json:"state_bytes"`
 	BusySec    float64 `json:"busy_seconds"`
+	// Over the last ten seconds; Busy is the share of one core.
+	RowsInPerSec  float64    `json:"rows_in_per_second"`
+	RowsOutPerSec float64    `json:"rows_out_per_second"`
+	Busy          float64    `json:"busy"`
+	Watermark     *time.Time `json:"watermark,omitempty"`
 }
 
 // logLinesMax bounds the log lines kept per job: some hours of a quiet job, minutes of a failing one.

@@ -71,6 +71,7 @@ type Tapped struct {
 type Stats struct {
 	Operator   string // "3 Aggregate"
 	Inputs     []int  // positions of the operators it reads
+	Sources    []int  // source indexes of all scans below
 	RowsIn     int64
 	RowsOut    int64
 	StateRows  int64
@@ -283,7 +284,7 @@ func (d *Dataflow) Stats() []Stats {
 	out := make([]Stats, len(d.tasks))
 	for i, t := range d.tasks {
 		s := t.stats
-		s.Operator = t.label
+		s.Operator, s.Sources = t.label, t.sources
 		for _, in := range t.inputs {
 			s.Inputs = append(s.Inputs, slices.Index(d.tasks, in))
 		}

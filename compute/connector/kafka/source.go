@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow/memory"
@@ -33,7 +34,11 @@ type source struct {
 	starts    map[partition]int64     // of partitions that no recorded position names yet
 	ends      map[partition]int64     // of a bounded scan; nil while unknown or unbounded
 	fetched   map[partition]*prefetch // read beyond what was asked for
+	behind    atomic.Int64            // records beyond the last poll, plus one; 0: not polled yet
 }
+
+// Behind implements connector.Lagging, in records.
+func (s *source) Behind() int64 { return s.behind.Load() - 1 }
 
 func openSource(ctx context.Context, c connector.Context) (*source, error) {
 	o, err := parse(c.Table, c.Options)
@@ -127,7 +132,7 @@ func (s *source) Poll(ctx context.Context, from connector.Offsets, maxRows int) 
 	if err := s.inRange(ctx, parts, at, end); err != nil {
 		return nil, false, err
 	}
-	to, moved, done := from, false, true
+	to, moved, done, behind := from, false, true, int64(0)
 	left := int64(max(maxRows, 0))
 	for i, p := range parts {
 		pos := at[p]
@@ -150,7 +155,9 @@ func (s *source) Poll(ctx context.Context, from connector.Offsets, maxRows int) 
 			to[p.split()] = pos.String()
 		}
 		done = done && s.ends != nil && pos.offset >= s.ends[p]
+		behind += max(0, stop-pos.offset)
 	}
+	s.behind.Store(behind + 1)
 	return to, done && s.ends != nil, nil
 }
 
