@@ -201,7 +201,9 @@ func registryNames() []string {
 
 func unknownFunction(name string, names []string) error {
 	msg := fmt.Sprintf("there is no function %s", strings.ToUpper(name))
-	if near := nearNames(strings.ToUpper(name), names); len(near) > 0 {
+	if here, ok := foreign[strings.ToUpper(name)]; ok {
+		msg += "; write " + here
+	} else if near := nearNames(strings.ToUpper(name), names); len(near) > 0 {
 		msg += "; did you mean " + strings.Join(near, ", ") + "?"
 	}
 	return errkind.New(errkind.Invalid, msg)
