@@ -35,7 +35,9 @@ type resolver struct {
 	s   *Service
 	pin *pinned
 	env expr.Env
-	mu  struct {
+	// ended, if not nil, is told of each table outside the warehouse that was read to its end.
+	ended func(t *plan.Table, at map[string]string)
+	mu    struct {
 		sync.Mutex
 		files []file   // that the query reads
 		done  []func() // of files kept near
@@ -247,7 +249,11 @@ func (x *resolver) outside(sc *plan.Scan, f *fetch) (duck.Source, error) {
 			pick[i] = at[f.need[n]]
 		}
 		return pull(ctx, func(ctx context.Context, fn func(arrow.RecordBatch) error) error {
-			return x.s.opts.Outside.ReadOutside(ctx, sc.Table, func(b arrow.RecordBatch) error { return fn(project(b, pick)) })
+			at, err := x.s.opts.Outside.ReadOutside(ctx, sc, func(b arrow.RecordBatch) error { return fn(project(b, pick)) })
+			if err == nil && x.ended != nil {
+				x.ended(sc.Table, at)
+			}
+			return err
 		}), nil
 	})
 	return duck.Source{Arrow: in}, err

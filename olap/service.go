@@ -38,9 +38,9 @@ type Pins interface {
 
 // Outside reads tables that are not of the warehouse: behind connectors up to their present end, and
 // computed ones. Batches have all columns of the table that are not computed, in order; they are only
-// valid during the call.
+// valid during the call. It returns the positions, by split, at which the reading ended.
 type Outside interface {
-	ReadOutside(ctx context.Context, t *plan.Table, fn func(arrow.RecordBatch) error) error
+	ReadOutside(ctx context.Context, sc *plan.Scan, fn func(arrow.RecordBatch) error) (map[string]string, error)
 }
 
 // Options of New. Store and Pool are needed; without Cuts level cut reads the newest versions, without
@@ -189,7 +189,7 @@ func (s *Service) start(ctx context.Context, rec *record, q session.Query) (*row
 	out.onClose(pin.release)
 	out.cut = pin.cut
 	s.queries.setCut(rec, pin.cut)
-	x := &resolver{s: s, pin: pin, env: q.Env}
+	x := &resolver{s: s, pin: pin, env: q.Env, ended: q.Ended}
 	out.onClose(x.release)
 	out.lost = x.lost
 	res, err := duck.Execute(ctx, s.opts.Pool, q.Root, x, duck.ExecOptions{Env: q.Env, Exact: q.Exact})

@@ -30,9 +30,12 @@ type RowSource interface {
 
 // InsertOptions say who inserts, for the record.
 type InsertOptions struct {
-	SQL    string
-	User   string
-	Inputs []commit.Input // versions the rows were made from
+	SQL      string // the statement as it can be bound again
+	Database string // that its names without one are of
+	User     string
+	Inputs   []commit.Input // versions the rows were made from
+	// Outside gives the positions up to which connectors were read. It is called when the rows have ended; nil: none.
+	Outside func() []commit.Input
 }
 
 // Inserted is what a batch INSERT did. Snapshot is 0 when there was nothing to write.
@@ -189,7 +192,11 @@ func (w *oneShotWriter) commit(ctx context.Context, writer epoch.Writer, e int64
 			return Pushed{}, err
 		}
 	}
-	p := commit.Provenance{Term: w.m.log.Term(), EpochFrom: e, Epoch: e, Inputs: o.Inputs, Clock: clock.UnixMilli()}
+	p := commit.Provenance{Term: w.m.log.Term(), EpochFrom: e, Epoch: e, Inputs: o.Inputs, Clock: clock.UnixMilli(),
+		Statement: o.SQL, Database: o.Database, User: o.User}
+	if o.Outside != nil {
+		p.Inputs = slices.Concat(p.Inputs, o.Outside())
+	}
 	if req.Properties, err = p.Properties(); err != nil {
 		return Pushed{}, err
 	}
@@ -296,7 +303,7 @@ func (p *pushes) commit(ctx context.Context, writer epoch.Writer, e int64, b *pu
 			return Pushed{}, err
 		}
 	}
-	at, err := w.commit(ctx, writer, e, InsertOptions{}, map[string]string{propPush: "1"})
+	at, err := w.commit(ctx, writer, e, InsertOptions{}, map[string]string{commit.PropPush: "1"})
 	if err != nil {
 		return Pushed{}, err
 	}
@@ -306,6 +313,3 @@ func (p *pushes) commit(ctx context.Context, writer epoch.Writer, e int64, b *pu
 	}
 	return at, nil
 }
-
-// propPush marks snapshots of pushed rows, which count among the inputs of their table.
-const propPush = "weir.push"

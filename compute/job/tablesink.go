@@ -41,6 +41,7 @@ type tableSink struct {
 	writer    *write.Writer
 	exact     bool // the table has changelog files, which then hold the exact changes
 	prev      *snapshot.Snapshot
+	taken     []commit.Input // the inputs of prev
 	rows      int64
 }
 
@@ -90,6 +91,7 @@ func (s *tableSink) recover(ctx context.Context) (held, error) {
 	if err != nil {
 		return held{}, err
 	}
+	s.taken = p.Inputs
 	h := held{epoch: p.Epoch, inputs: map[int]int64{}, offsets: map[int]connector.Offsets{}, watermarks: map[int]time.Time{}}
 	for i, in := range p.Inputs {
 		if in.Table != "" {
@@ -109,6 +111,16 @@ func (s *tableSink) recover(ctx context.Context) (held, error) {
 
 // lastOwn is a job's newest snapshot in its table, nil when it has none.
 func lastOwn(ctx context.Context, snaps *snapshot.Manager, rec epoch.JobRecord) (*snapshot.Snapshot, error) {
+	latest, err := snaps.Latest(ctx)
+	if err != nil && !errors.Is(err, snapshot.ErrNone) {
+		return nil, err
+	}
+	return ownUpTo(ctx, snaps, rec, latest)
+}
+
+// ownUpTo is a job's newest snapshot in the table's history up to s, nil when it has none there. A nil s is the
+// newest of a table whose snapshots are gone.
+func ownUpTo(ctx context.Context, snaps *snapshot.Manager, rec epoch.JobRecord, s *snapshot.Snapshot) (*snapshot.Snapshot, error) {
 	own := func(s *snapshot.Snapshot) bool {
 		return s.CommitUser == rec.CommitUser && s.CommitKind != snapshot.Compact
 	}
@@ -116,7 +128,10 @@ func lastOwn(ctx context.Context, snaps *snapshot.Manager, rec epoch.JobRecord) 
 	if err != nil && !errors.Is(err, snapshot.ErrNotFound) {
 		return nil, err
 	}
-	found, err := newestOf(ctx, snaps, func(s *snapshot.Snapshot) bool {
+	if tag != nil && s != nil && tag.Snapshot.ID > s.ID {
+		tag = nil // it has moved on
+	}
+	found, err := newestFrom(ctx, snaps, s, func(s *snapshot.Snapshot) bool {
 		return own(s) || tag != nil && s.ID < tag.Snapshot.ID
 	})
 	if err != nil {
@@ -134,14 +149,26 @@ func lastOwn(ctx context.Context, snaps *snapshot.Manager, rec epoch.JobRecord) 
 // newestOf walks a table's history back from the newest snapshot to the first that fits; nil when none does.
 func newestOf(ctx context.Context, snaps *snapshot.Manager, fits func(*snapshot.Snapshot) bool) (*snapshot.Snapshot, error) {
 	s, err := snaps.Latest(ctx)
-	for err == nil && !fits(s) {
+	if errkind.Is(err, errkind.NotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return newestFrom(ctx, snaps, s, fits)
+}
+
+// newestFrom walks a table's history back from s to the first that fits; nil when none does.
+func newestFrom(ctx context.Context, snaps *snapshot.Manager, s *snapshot.Snapshot, fits func(*snapshot.Snapshot) bool) (*snapshot.Snapshot, error) {
+	var err error
+	for err == nil && s != nil && !fits(s) {
 		if s.ID == 1 {
 			return nil, nil
 		}
 		s, err = snaps.Get(ctx, s.ID-1)
 	}
 	if errkind.Is(err, errkind.NotFound) {
-		return nil, nil // none at all, or the rest has expired
+		return nil, nil // the rest has expired
 	}
 	return s, err
 }
@@ -183,7 +210,7 @@ func (s *tableSink) commit(ctx context.Context, f facts) (commitResult, error) {
 	}
 	req := commit.Request{User: s.r.rec.CommitUser, Identifier: f.interval.To, Kind: snapshot.Append, Messages: messages, Fence: s.fence}
 	p := commit.Provenance{Job: s.r.rec.ID, Term: s.r.m.log.Term(), EpochFrom: f.interval.From, Epoch: f.interval.To,
-		Inputs: f.inputs, SQL: sqlVersion(s.r.rec), Clock: f.clock.UnixMilli()}
+		Inputs: since(s.taken, f.inputs), SQL: sqlVersion(s.r.rec), Clock: f.clock.UnixMilli()}
 	if s.exact {
 		p.Changes = commit.ChangesExact
 	}
@@ -209,8 +236,19 @@ func (s *tableSink) commit(ctx context.Context, f facts) (commitResult, error) {
 	if res.Skipped {
 		return commitResult{}, nil
 	}
-	s.prev = res.Snapshot
+	s.prev, s.taken = res.Snapshot, f.inputs
 	return commitResult{snapshot: int64(res.Snapshot.ID)}, nil
+}
+
+// since says of each input where the job's commit before ended in it, which is where this one begins.
+func since(taken, inputs []commit.Input) []commit.Input {
+	out := slices.Clone(inputs)
+	for i := range out {
+		if i < len(taken) && taken[i].Table == out[i].Table && taken[i].Source == out[i].Source {
+			out[i].From, out[i].Start = taken[i].ID, taken[i].End
+		}
+	}
+	return out
 }
 
 // translate names what a commit's refusal means to a job.

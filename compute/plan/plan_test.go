@@ -80,10 +80,13 @@ func lineageText(n plan.Node) string {
 	return b.String()
 }
 
-func sourcesText(s []plan.Source) string {
+func sourcesText(s []plan.Influence) string {
 	parts := make([]string, len(s))
 	for i, x := range s {
 		parts[i] = x.Table + "." + x.Column
+		if x.Kind != plan.Identity {
+			parts[i] += ":" + string(x.Kind)
+		}
 	}
 	return strings.Join(parts, " ")
 }

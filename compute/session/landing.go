@@ -80,6 +80,9 @@ func (s *Session) landScans(ctx context.Context, n plan.Node) (plan.Node, error)
 func (s *Session) landing(ctx context.Context, t *plan.Table) (*plan.Table, error) {
 	id := catalog.Identifier{Database: t.Database, Table: t.Name + LandingSuffix}
 	sc, err := s.svc.Catalog.Table(ctx, id)
+	if errkind.Is(err, errkind.NotFound) && s.looking {
+		return t, nil
+	}
 	if errkind.Is(err, errkind.NotFound) {
 		sc, err = s.createLanding(ctx, id, t)
 	}

@@ -54,7 +54,7 @@ func (s *Session) query(ctx context.Context, text string, q *sql.Query, p Params
 		}
 		return &Result{Stream: st}, nil
 	}
-	rows, err := s.run(ctx, text, root, false)
+	rows, err := s.run(ctx, text, root, false, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +62,8 @@ func (s *Session) query(ctx context.Context, text string, q *sql.Query, p Params
 }
 
 // run answers a plan as a batch over the session's consistency level.
-func (s *Session) run(ctx context.Context, text string, root plan.Node, exact bool) (Rows, error) {
+// ended, if not nil, is told how far tables outside the warehouse were read.
+func (s *Session) run(ctx context.Context, text string, root plan.Node, exact bool, ended func(*plan.Table, map[string]string)) (Rows, error) {
 	if s.svc.Querier == nil {
 		return nil, errNoQuerier
 	}
@@ -70,7 +71,7 @@ func (s *Session) run(ctx context.Context, text string, root plan.Node, exact bo
 	if err != nil {
 		return nil, err
 	}
-	return s.svc.Querier.Query(ctx, Query{Root: root, SQL: text, Exact: exact, User: s.user,
+	return s.svc.Querier.Query(ctx, Query{Root: root, SQL: text, Exact: exact, User: s.user, Ended: ended,
 		Consistency: cmpOr(s.vars[VarConsistency], "cut"), Env: expr.Env{Clock: s.svc.Now(), Zone: zone}})
 }
 
@@ -114,12 +115,18 @@ func (s *Session) insert(ctx context.Context, text string, st *sql.Insert, p Par
 		return nil, sql.NewError(text, st.At, errUnsupported, "INSERT OVERWRITE is a batch statement", "SET 'execution.runtime-mode' = 'batch'")
 	}
 	if !streaming {
-		rows, err := s.run(ctx, text, sink.Input, true)
+		kept, err := s.batchText(ctx, st, sink, p)
+		if err != nil {
+			return nil, err
+		}
+		read := &outsideReads{}
+		rows, err := s.run(ctx, text, sink.Input, true, read.ended)
 		if err != nil {
 			return nil, err
 		}
 		defer rows.Close()
-		done, err := s.svc.Jobs.Insert(ctx, sink, rows, job.InsertOptions{SQL: text, User: s.user, Inputs: inputsOf(rows.Cut())})
+		done, err := s.svc.Jobs.Insert(ctx, sink, rows, job.InsertOptions{SQL: kept, Database: s.database, User: s.user,
+			Inputs: inputsOf(rows.Cut()), Outside: read.inputs})
 		if err != nil {
 			return nil, err
 		}
@@ -131,8 +138,34 @@ func (s *Session) insert(ctx context.Context, text string, st *sql.Insert, p Par
 	if len(p.Positional)+len(p.Named) > 0 {
 		return nil, sql.NewError(text, st.At, errUnsupported, "a job's statement cannot have parameters: it is bound again whenever the job starts", "write the values into the statement")
 	}
-	// The job keeps the statement with today's columns in the place of *.
-	kept := *st
+	kept, err := s.keptInsert(ctx, st, p)
+	if err != nil {
+		return nil, err
+	}
+	return s.startJob(ctx, sql.Format(kept), sink)
+}
+
+// batchText is what is recorded of a batch statement: nothing of one that reads no table, whose text says nothing
+// about where its rows come from, nor of a very long one.
+func (s *Session) batchText(ctx context.Context, st *sql.Insert, sink *plan.Sink, p Params) (string, error) {
+	reads := false
+	plan.Walk(sink.Input, func(n plan.Node) {
+		if _, ok := n.(*plan.Scan); ok {
+			reads = true
+		}
+	})
+	if !reads || len(sql.FormatQuery(st.Query)) > commit.StatementMax {
+		return "", nil
+	}
+	kept, err := s.keptInsert(ctx, st, p)
+	if err != nil {
+		return "", err
+	}
+	return sql.Format(kept), nil
+}
+
+// keptInsert is the statement as it is kept to be bound again: with today's columns in the place of *.
+func (s *Session) keptInsert(ctx context.Context, st *sql.Insert, p Params) (*sql.Insert, error) {
 	opts, err := s.bindOptions(p)
 	if err != nil {
 		return nil, err
@@ -141,10 +174,9 @@ func (s *Session) insert(ctx context.Context, text string, st *sql.Insert, p Par
 	if err != nil {
 		return nil, err
 	}
-	if kept.Query, err = sql.ParseQuery(expanded); err != nil {
-		return nil, err
-	}
-	return s.startJob(ctx, sql.Format(&kept), sink)
+	kept := *st
+	kept.Query, err = sql.ParseQuery(expanded)
+	return &kept, err
 }
 
 // inputsOf are the versions a batch read, for the record of what it wrote.
@@ -295,7 +327,7 @@ func (svc *Services) RunQuery(ctx context.Context, text string, out []plan.Colum
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.run(ctx, text, cast.Input, true)
+	rows, err := s.run(ctx, text, cast.Input, true, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/weir-lake/weir/compute/sql"
 	"github.com/weir-lake/weir/internal/errkind"
 	"github.com/weir-lake/weir/table/catalog"
+	"github.com/weir-lake/weir/table/predicate"
 )
 
 // Variables that a session acts on. Others are kept for the job that a statement starts.
@@ -56,6 +57,9 @@ type Query struct {
 	Consistency string   // latest, cut
 	Exact       bool     // exact floating-point sums, as streams and batch jobs have
 	User        string
+	// Ended, if not nil, is told of each table outside the warehouse that was read to its end, and of the positions
+	// there by split. It may be called from several goroutines.
+	Ended func(t *plan.Table, at map[string]string)
 }
 
 // Querier answers bound queries over a pinned cut. olap implements it.
@@ -72,6 +76,13 @@ type Procedure interface {
 type SystemTable interface {
 	Columns() []plan.Column
 	Rows(ctx context.Context) (arrow.RecordBatch, error)
+}
+
+// NarrowTable is a SystemTable that can leave out rows which a query's conditions would drop anyway: a table whose
+// whole content is large. What it leaves in is filtered again.
+type NarrowTable interface {
+	SystemTable
+	RowsWhere(ctx context.Context, where predicate.And) (arrow.RecordBatch, error)
 }
 
 // Services are what sessions share. Catalog and Connectors are needed; without Jobs no streaming
@@ -98,6 +109,7 @@ type Session struct {
 	// attached makes streaming INSERTs over bounded sources wait for their end, as a script wants.
 	attached bool
 	progress func(job.Status)
+	looking  bool // nothing may be created
 }
 
 // Options of New. The zero value works.

@@ -23,6 +23,10 @@ const (
 	PropSQL       = "weir.sql"
 	PropClock     = "weir.clock"
 	PropChanges   = "weir.changes"
+	PropStatement = "weir.statement"
+	PropDatabase  = "weir.database"
+	PropUser      = "weir.user"
+	PropPush      = "weir.push"
 	PropWriter    = "weir.version"
 )
 
@@ -74,7 +78,16 @@ type Provenance struct {
 	Clock     int64  // the last epoch's recorded clock, Unix milliseconds
 	Changes   string // ChangesExact or empty
 	Writer    string // version of weir
+	// Statement is the text of a batch statement, bound in Database, that User ran. Jobs leave them to the log.
+	Statement string
+	Database  string
+	User      string
+	Pushed    bool // the rows came over HTTP; they count among the inputs of their table
 }
+
+// StatementMax bounds the text kept with a snapshot, in bytes: snapshots are read often, and a longer text says no
+// more about where columns come from than its inputs do. A longer one is left out.
+const StatementMax = 16 << 10
 
 // Properties gives the snapshot properties that say p.
 func (p Provenance) Properties() (map[string]string, error) {
@@ -98,6 +111,14 @@ func (p Provenance) Properties() (map[string]string, error) {
 	number(PropClock, p.Clock)
 	put(PropChanges, p.Changes)
 	put(PropWriter, p.Writer)
+	if len(p.Statement) <= StatementMax {
+		put(PropStatement, p.Statement)
+		put(PropDatabase, p.Database)
+	}
+	put(PropUser, p.User)
+	if p.Pushed {
+		out[PropPush] = "1"
+	}
 	if p.Prev != nil {
 		data, err := json.Marshal(p.Prev)
 		if err != nil {
@@ -123,7 +144,9 @@ func ProvenanceOf(s *snapshot.Snapshot) (Provenance, error) {
 	p := Provenance{
 		Job: s.Properties[PropJob], Run: s.Properties[PropRun], SQL: s.Properties[PropSQL],
 		Changes: s.Properties[PropChanges], Writer: s.Properties[PropWriter],
-		Term: r.number(PropTerm), EpochFrom: r.number(PropEpochFrom), Epoch: r.number(PropEpoch), Clock: r.number(PropClock),
+		Statement: s.Properties[PropStatement], Database: s.Properties[PropDatabase], User: s.Properties[PropUser],
+		Pushed: s.Properties[PropPush] != "",
+		Term:   r.number(PropTerm), EpochFrom: r.number(PropEpochFrom), Epoch: r.number(PropEpoch), Clock: r.number(PropClock),
 	}
 	r.object(PropPrev, &p.Prev)
 	r.object(PropInputs, &p.Inputs)

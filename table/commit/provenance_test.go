@@ -15,6 +15,8 @@ func TestProvenanceRoundTrip(t *testing.T) {
 	for _, want := range []commit.Provenance{
 		{},
 		{Job: "j", Epoch: 1},
+		{Epoch: 2, Statement: "INSERT INTO t SELECT 1", Database: "d", User: "ann"},
+		{Epoch: 3, Pushed: true},
 		{
 			Job: "j", Run: "r", Term: 3, EpochFrom: 4, Epoch: 1 << 60, SQL: "abc", Clock: 1_700_000_000_000, Changes: commit.ChangesExact, Writer: "v1",
 			Prev: &snapshot.Identity{Table: "/w/d.db/t", ID: 9, Hash: "aa"},
@@ -38,6 +40,17 @@ func TestProvenanceRoundTrip(t *testing.T) {
 		if diff := cmp.Diff(want, got); err != nil || diff != "" {
 			t.Errorf("%v %s", err, diff)
 		}
+	}
+}
+
+func TestLongStatementIsLeftOut(t *testing.T) {
+	props, err := commit.Provenance{Epoch: 1, Statement: strings.Repeat("x", commit.StatementMax+1), Database: "d", User: "ann"}.Properties()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{commit.PropEpoch: "1", commit.PropUser: "ann"}
+	if diff := cmp.Diff(want, props); diff != "" {
+		t.Error(diff)
 	}
 }
 
