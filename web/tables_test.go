@@ -107,11 +107,6 @@ func TestTablesAndJobs(t *testing.T) {
 	if len(snaps.Items) != 1 || snaps.Items[0].Kind != "APPEND" || snaps.Items[0].Properties["weir.epoch"] == "" {
 		t.Errorf("%+v", snaps)
 	}
-	var files struct{ Items []api.FileInfo }
-	s.get(t, "/v1/tables/default/orders/files", &files)
-	if len(files.Items) != 1 || files.Items[0].Rows != 2 || !strings.HasPrefix(files.Items[0].Path, "bucket-0/") {
-		t.Errorf("%+v", files)
-	}
 	var cut api.CutInfo
 	s.get(t, "/v1/cut?tables=orders,default.items", &cut)
 	if len(cut.Tables) != 2 || cut.Tables["default.orders"] != 1 || cut.Tables["default.items"] < 1 {

@@ -48,7 +48,11 @@ type service struct {
 	server *web.Server
 	tokens *auth.Store
 	jobs   *job.Manager
+	cat    *catalog.Catalog
 }
+
+// ordersID is the table of ordersDDL.
+var ordersID = catalog.Identifier{Database: "default", Table: "orders"}
 
 type config struct {
 	olap olap.Options
@@ -67,6 +71,7 @@ func start(t *testing.T, c config) *service {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.cat = cat
 	reg := connector.Registry{"datagen": datagen.Factory()}
 	svc := &session.Services{Catalog: cat, Connectors: reg, Now: time.Now}
 	if s.jobs, err = job.Open(t.Context(), job.Options{Store: store, Catalog: cat, Planner: svc, Connectors: reg, Interval: 20 * time.Millisecond}); err != nil {

@@ -68,3 +68,30 @@ func ddlText(database, name string, r *bind.Relation) string {
 func WatermarkText(options map[string]string) (column, expression string) {
 	return options[optWatermarkTime], options[optWatermarkExpr]
 }
+
+// Columns are those of a table or view, with their types.
+func (s *Session) Columns(ctx context.Context, database, name string) ([]plan.Column, error) {
+	r, err := s.Relation(ctx, database, name)
+	switch {
+	case err != nil:
+		return nil, err
+	case r == nil:
+		return nil, errkind.Errorf(errkind.NotFound, "table or view %s.%s does not exist", database, name)
+	case r.View == nil:
+		out := make([]plan.Column, 0, len(r.Table.Columns))
+		for _, c := range r.Table.Columns {
+			out = append(out, c.Column)
+		}
+		return out, nil
+	}
+	text := "SELECT * FROM " + sql.QuoteIdent(database) + "." + sql.QuoteIdent(name)
+	q, err := sql.ParseQuery(text)
+	if err != nil {
+		return nil, err
+	}
+	root, err := s.bindQuery(ctx, text, q, Params{})
+	if err != nil {
+		return nil, err
+	}
+	return root.Columns(), nil
+}

@@ -147,15 +147,11 @@ func (s *Session) describe(ctx context.Context, text string, st *sql.Describe) (
 	header := []string{"name", "type", "null", "key", "extras", "watermark"}
 	rows := [][]any{}
 	if r.View != nil {
-		q, err := sql.ParseQuery("SELECT * FROM " + sql.QuoteIdent(id.Database) + "." + sql.QuoteIdent(id.Table))
+		cols, err := s.Columns(ctx, id.Database, id.Table)
 		if err != nil {
 			return nil, err
 		}
-		root, err := s.bindQuery(ctx, text, q, Params{})
-		if err != nil {
-			return nil, err
-		}
-		for _, c := range root.Columns() {
+		for _, c := range cols {
 			rows = append(rows, []any{c.Name, c.Type.WithNotNull(false).String(), !c.Type.NotNull, nil, nil, nil})
 		}
 		return s.listing(header, rows)

@@ -64,6 +64,7 @@ const (
 type API struct {
 	opts     Options
 	sessions *sessions
+	shelf    *shelf
 	closing  chan struct{}
 }
 
@@ -81,7 +82,11 @@ func New(o Options) *API {
 	if o.Version == "" {
 		o.Version = "dev"
 	}
-	return &API{opts: o, sessions: newSessions(o.Now), closing: make(chan struct{})}
+	a := &API{opts: o, sessions: newSessions(o.Now), closing: make(chan struct{})}
+	if o.Services != nil {
+		a.shelf = newShelf(o.Services.Catalog)
+	}
+	return a
 }
 
 // Close ends event streams. Call it once, before the server shuts down.
@@ -107,11 +112,25 @@ func (a *API) mount(r chi.Router) huma.API {
 	return h
 }
 
-// op describes an operation. Errors are problems.
+// extRole is the member of an operation in the contract with the least role that may call it.
+const extRole = "x-weir-role"
+
+// as sets the least role of an operation that is not what op says.
+func as(least auth.Role, op huma.Operation) huma.Operation {
+	op.Extensions = map[string]any{extRole: least}
+	return op
+}
+
+// op describes an operation. Errors are problems. GET asks for a reader, everything else for an operator; as
+// changes that.
 func (a *API) op(h huma.API, method, path, id, summary string) huma.Operation {
 	schema := h.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")
+	least := auth.Operator
+	if method == http.MethodGet {
+		least = auth.Reader
+	}
 	return huma.Operation{
-		OperationID: id, Method: method, Path: path, Summary: summary, MaxBodyBytes: a.opts.BodyMax, BodyReadTimeout: bodyReadTimeout,
+		OperationID: id, Extensions: map[string]any{extRole: least}, Method: method, Path: path, Summary: summary, MaxBodyBytes: a.opts.BodyMax, BodyReadTimeout: bodyReadTimeout,
 		Responses: map[string]*huma.Response{"default": {Description: "What is wrong, and where.",
 			Content: map[string]*huma.MediaType{"application/problem+json": {Schema: schema}}}},
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"reflect"
 	"strings"
 	"time"
 
@@ -65,10 +66,10 @@ type queryInput struct {
 func (a *API) queryRoutes(h huma.API) {
 	op := a.op(h, http.MethodPost, "/v1/query", "query", "Run one SQL statement")
 	op.Description = "Rows come as a JSON object, as NDJSON, CSV or an Arrow stream; a statement without rows answers with a message. A query that never ends streams its changes as NDJSON."
-	op.Responses["200"] = &huma.Response{Description: "The rows, or what was done.", Content: map[string]*huma.MediaType{
-		typeJSON:   {Schema: &huma.Schema{Type: "object", Description: `{"columns": [{"name", "type"}], "data": [{..}], "rows": n, "cut": {..}, "statistics": {..}}, or {"message", "job"}`}},
-		typeNDJSON: {Schema: &huma.Schema{Type: "string"}}, typeCSV: {Schema: &huma.Schema{Type: "string"}}, typeArrow: {Schema: &huma.Schema{Type: "string", Format: "binary"}},
-	}}
+	op.Responses["200"] = rowsResponse(h)
+	for _, t := range []string{typeNDJSON, typeCSV, typeArrow} {
+		op.Responses["200"].Content[t] = &huma.MediaType{Schema: &huma.Schema{Type: "string"}}
+	}
 	huma.Register(h, op, func(ctx context.Context, in *queryInput) (*huma.StreamResponse, error) {
 		out, err := a.query(ctx, in)
 		return out, problem(err)
@@ -89,6 +90,24 @@ func (a *API) queryRoutes(h huma.API) {
 		limited(func(ctx context.Context, in *byID) (*struct{}, error) {
 			return nil, a.opts.Queries.Cancel(in.ID, auth.User(ctx))
 		}))
+}
+
+// Answer is how rows come as JSON, and how a statement without rows answers.
+type Answer struct {
+	Columns    []Column     `json:"columns,omitempty"`
+	Data       []Row        `json:"data,omitempty"`
+	Rows       int64        `json:"rows,omitempty"`
+	Cut        *session.Cut `json:"cut,omitempty" doc:"the versions that answered"`
+	Message    string       `json:"message,omitempty" doc:"what was done"`
+	Job        string       `json:"job,omitempty" doc:"id of the job started"`
+	Statistics *statistics  `json:"statistics,omitempty"`
+	Error      *Problem     `json:"error,omitempty" doc:"what ended the answer after its status was sent: it is not complete"`
+}
+
+// rowsResponse describes an answer with rows as JSON.
+func rowsResponse(h huma.API) *huma.Response {
+	schema := h.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Answer](), true, "Answer")
+	return &huma.Response{Description: "The rows, or what was done.", Content: map[string]*huma.MediaType{typeJSON: {Schema: schema}}}
 }
 
 // query runs the statement up to where its answer's status is known.

@@ -8,6 +8,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/ipc"
+	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/weir-lake/weir/compute/plan"
 	"github.com/weir-lake/weir/compute/session"
@@ -74,6 +75,17 @@ func newRowWriter(format string, out *holdBuffer, cols []plan.Column, bigIntStri
 	default:
 		return newJSONWriter(out, enc, fields)
 	}
+}
+
+// Row is an object with the columns as members.
+type Row json.RawMessage
+
+// MarshalJSON gives the text.
+func (r Row) MarshalJSON() ([]byte, error) { return json.RawMessage(r).MarshalJSON() }
+
+// Schema implements huma.SchemaProvider.
+func (Row) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true, Description: "the columns as members"}
 }
 
 // Column is a column of an answer.

@@ -11,36 +11,68 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/weir-lake/weir/compute/job"
+	"github.com/weir-lake/weir/compute/plan"
 	"github.com/weir-lake/weir/compute/session"
 	"github.com/weir-lake/weir/internal/errkind"
 	"github.com/weir-lake/weir/table/catalog"
 	"github.com/weir-lake/weir/table/commit"
-	"github.com/weir-lake/weir/table/manifest"
-	"github.com/weir-lake/weir/table/scan"
+	"github.com/weir-lake/weir/table/inspect"
 	"github.com/weir-lake/weir/table/schema"
 	"github.com/weir-lake/weir/table/snapshot"
+)
+
+// Kinds of tables.
+const (
+	kindTable        = "table"
+	kindMaterialized = "materialized"
+	kindConnector    = "connector"
+	kindView         = "view"
+	kindSystem       = "system"
 )
 
 // TableSummary is a table in a list.
 type TableSummary struct {
 	Database string `json:"database"`
 	Name     string `json:"name"`
-	Kind     string `json:"kind" enum:"table,materialized,connector" doc:"materialized: kept by a job; connector: lies outside the warehouse"`
+	Kind     string `json:"kind" enum:"table,materialized,connector,view,system" doc:"materialized: kept by a job; connector: lies outside the warehouse; system: computed when it is read"`
 	Comment  string `json:"comment,omitempty"`
+	Error    string `json:"error,omitempty" doc:"why more cannot be told"`
 	Snapshot int64  `json:"snapshot,omitempty"`
 	// Rows are those of the live files.
-	Rows         int64 `json:"rows" doc:"in the live files, before merging rows of one key"`
-	CommittedMs  int64 `json:"committed_ms,omitempty" doc:"when the newest snapshot was made, Unix milliseconds"`
-	AgeMillis    int64 `json:"age_ms,omitempty" doc:"how long ago that was"`
-	DefinitionMs int64 `json:"definition_ms,omitempty" doc:"when the schema was last changed, Unix milliseconds"`
+	Rows         int64   `json:"rows" doc:"in the live files, before merging rows of one key"`
+	Files        int     `json:"files"`
+	Bytes        int64   `json:"bytes" doc:"of the live files"`
+	CommittedMs  int64   `json:"committed_ms,omitempty" doc:"when the newest snapshot was made, Unix milliseconds"`
+	AgeMillis    int64   `json:"age_ms,omitempty" doc:"how long ago that was"`
+	FreshnessMs  *int64  `json:"freshness_ms,omitempty" doc:"how long the table has been behind its inputs, 0: it is not; only of tables that a job keeps"`
+	HeldBy       string  `json:"held_by,omitempty" doc:"the job that keeps it behind"`
+	DefinitionMs int64   `json:"definition_ms,omitempty" doc:"when the schema was last changed, Unix milliseconds"`
+	Job          *JobRef `json:"job,omitempty" doc:"the job that writes it"`
 }
 
-// TableColumn is a stored column.
+// TableColumn is a column.
 type TableColumn struct {
 	Name     string `json:"name"`
 	Type     string `json:"type"`
 	Nullable bool   `json:"nullable"`
 	Comment  string `json:"comment,omitempty"`
+	Computed string `json:"computed,omitempty" doc:"expression of a computed column"`
+	Metadata string `json:"metadata,omitempty" doc:"key of a metadata column"`
+}
+
+// SchemaVersion is one version of a table's schema.
+type SchemaVersion struct {
+	ID        int64    `json:"schema_id"`
+	ChangedMs int64    `json:"changed_ms" doc:"Unix milliseconds"`
+	Columns   int      `json:"columns"`
+	Changes   []string `json:"changes" nullable:"false" doc:"to the version before"`
+}
+
+// WatermarkInfo is how a table's event time is told.
+type WatermarkInfo struct {
+	Column     string `json:"column"`
+	Expression string `json:"expression"`
 }
 
 // TableDetail is all about a table.
@@ -50,48 +82,27 @@ type TableDetail struct {
 	PrimaryKey    []string          `json:"primary_key" nullable:"false"`
 	PartitionKeys []string          `json:"partition_keys" nullable:"false"`
 	Options       map[string]string `json:"options"`
-	Query         string            `json:"query,omitempty" doc:"of a materialized table"`
-	Files         int               `json:"files"`
-	Bytes         int64             `json:"bytes" doc:"of the live files"`
+	Query         string            `json:"query,omitempty" doc:"of a materialized table or a view"`
+	DDL           string            `json:"ddl,omitempty" doc:"the statement that makes a table like it"`
+	History       []SchemaVersion   `json:"history" nullable:"false" doc:"of the schema, newest first"`
 	Epoch         int64             `json:"epoch,omitempty" doc:"of the newest snapshot, when weir made it"`
-	Watermark     *int64            `json:"watermark,omitempty" doc:"Unix milliseconds"`
-}
-
-// SnapshotInfo is a version of a table.
-type SnapshotInfo struct {
-	ID          int64             `json:"id"`
-	Kind        string            `json:"kind"`
-	CommittedMs int64             `json:"committed_ms"`
-	Rows        int64             `json:"rows" doc:"in the live files, before merging"`
-	DeltaRows   int64             `json:"delta_rows"`
-	CommitUser  string            `json:"commit_user"`
-	SchemaID    int64             `json:"schema_id"`
-	Watermark   *int64            `json:"watermark,omitempty"`
-	Properties  map[string]string `json:"properties,omitempty" doc:"what it was made from"`
-}
-
-// FileInfo is a data file.
-type FileInfo struct {
-	Path    string `json:"path" doc:"below the table"`
-	Bucket  int    `json:"bucket"`
-	Level   int    `json:"level"`
-	Rows    int64  `json:"rows"`
-	Bytes   int64  `json:"bytes"`
-	Deletes *int64 `json:"deletes,omitempty" doc:"rows that remove others"`
+	Watermark     *int64            `json:"watermark,omitempty" doc:"of the newest snapshot, Unix milliseconds"`
+	EventTime     *WatermarkInfo    `json:"event_time,omitempty" doc:"the watermark's definition"`
+	Readers       []JobRef          `json:"readers" nullable:"false" doc:"jobs that read it"`
 }
 
 // TablePath names a table in a route.
 type TablePath struct {
-	Database string `path:"db"`
-	Table    string `path:"table"`
+	Database string `path:"db" maxLength:"255"`
+	Table    string `path:"table" maxLength:"255"`
 }
 
 func (p TablePath) id() catalog.Identifier {
 	return catalog.Identifier{Database: p.Database, Table: p.Table}
 }
 
-// snapshotsMax bounds a list of versions.
-const snapshotsMax = 1000
+// schemasMax bounds the versions told of a table's schema.
+const schemasMax = 100
 
 func (a *API) tableRoutes(h huma.API) {
 	huma.Register(h, a.op(h, http.MethodGet, "/v1/databases", "list-databases", "List databases"),
@@ -100,90 +111,96 @@ func (a *API) tableRoutes(h huma.API) {
 			return listing(dbs), err
 		}))
 	type inDatabase struct {
-		Database string `query:"database" doc:"only tables of this one"`
+		Database string `query:"database" maxLength:"255" doc:"only tables of this one; sys has the computed ones too"`
 	}
-	huma.Register(h, a.op(h, http.MethodGet, "/v1/tables", "list-tables", "List tables"),
+	huma.Register(h, a.op(h, http.MethodGet, "/v1/tables", "list-tables", "List tables and views"),
 		limited(func(ctx context.Context, in *inDatabase) (*body[list[TableSummary]], error) {
 			ts, err := a.tables(ctx, in.Database)
 			return listing(ts), err
 		}))
-	huma.Register(h, a.op(h, http.MethodGet, "/v1/tables/{db}/{table}", "show-table", "Show a table"),
+	huma.Register(h, a.op(h, http.MethodGet, "/v1/tables/{db}/{table}", "show-table", "Show a table or view"),
 		limited(func(ctx context.Context, in *TablePath) (*body[TableDetail], error) {
 			t, err := a.table(ctx, in.id())
 			return answer(t), err
 		}))
-	type page struct {
-		TablePath
-		Limit int `query:"limit" minimum:"1" maximum:"1000" default:"100"`
-	}
-	huma.Register(h, a.op(h, http.MethodGet, "/v1/tables/{db}/{table}/snapshots", "list-snapshots", "List versions of a table, newest first"),
-		limited(func(ctx context.Context, in *page) (*body[list[SnapshotInfo]], error) {
-			ss, err := a.snapshots(ctx, in.id(), min(in.Limit, snapshotsMax))
-			return listing(ss), err
-		}))
-	huma.Register(h, a.op(h, http.MethodGet, "/v1/tables/{db}/{table}/files", "list-files", "List the data files of the newest version"),
-		limited(func(ctx context.Context, in *TablePath) (*body[list[FileInfo]], error) {
-			p, err := a.plan(ctx, in.id())
-			if err != nil {
-				return nil, err
-			}
-			fs, err := filesOf(p)
-			return listing(fs), err
-		}))
+	a.versionRoutes(h)
+	a.layoutRoutes(h)
+	a.sampleRoutes(h)
+	a.upkeepRoutes(h)
 	a.rowRoutes(h)
 }
 
 func (a *API) tables(ctx context.Context, only string) ([]TableSummary, error) {
-	cat := a.opts.Services.Catalog
-	dbs, err := cat.Databases(ctx)
+	dbs, err := a.opts.Services.Catalog.Databases(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if only != "" {
-		if !slices.Contains(dbs, only) {
+		if !slices.Contains(dbs, only) && only != catalog.SystemDatabase {
 			return nil, fmt.Errorf("%w: %s", catalog.ErrNoDatabase, only)
 		}
 		dbs = []string{only}
 	}
+	sess, jobs := a.fresh(ctx), a.keepers()
 	var out []TableSummary
 	for _, db := range dbs {
-		names, err := cat.Tables(ctx, db)
-		if errors.Is(err, catalog.ErrNoDatabase) {
-			continue // the first database is listed before its folder is made
-		}
+		names, err := sess.Relations(ctx, db)
 		if err != nil {
 			return nil, err
 		}
 		for _, n := range names {
-			id := catalog.Identifier{Database: db, Table: n}
-			sc, err := cat.Table(ctx, id)
-			if errkind.Is(err, errkind.NotFound) {
-				continue // dropped meanwhile
-			}
+			t, found, err := a.inList(ctx, catalog.Identifier{Database: db, Table: n}, jobs)
 			if err != nil {
-				// One broken table must not hide the others.
-				out = append(out, TableSummary{Database: db, Name: n, Kind: "table", Comment: err.Error()})
-				continue
+				t.Error = err.Error() // one broken table must not hide the others
 			}
-			s, _, err := a.summaryOf(ctx, id, sc)
-			if err != nil {
-				s.Comment = err.Error()
+			if found && (t.Kind != kindSystem || only == catalog.SystemDatabase) {
+				out = append(out, t)
 			}
-			out = append(out, s)
 		}
 	}
 	return out, nil
 }
 
+// inList is a relation of any kind; found is false for one that was dropped meanwhile.
+func (a *API) inList(ctx context.Context, id catalog.Identifier, jobs map[string][]job.Status) (t TableSummary, found bool, err error) {
+	t = TableSummary{Database: id.Database, Name: id.Table, Kind: kindTable}
+	if id.Database == catalog.SystemDatabase && a.opts.Services.System[id.Table] != nil {
+		t.Kind = kindSystem
+		return t, true, nil
+	}
+	sc, err := a.opts.Services.Catalog.Table(ctx, id)
+	if errkind.Is(err, errkind.NotFound) {
+		r, err := a.fresh(ctx).Relation(ctx, id.Database, id.Table)
+		t.Kind = kindView
+		return t, r != nil || err != nil, err
+	}
+	if err != nil {
+		return t, true, err
+	}
+	t, _, err = a.summaryOf(ctx, id, sc, jobs)
+	return t, true, err
+}
+
 // summaryOf tells what the schema and the newest snapshot say; the snapshot is nil when there is none.
-func (a *API) summaryOf(ctx context.Context, id catalog.Identifier, sc *schema.Schema) (TableSummary, *snapshot.Snapshot, error) {
-	t := TableSummary{Database: id.Database, Name: id.Table, Kind: "table", Comment: sc.Comment, DefinitionMs: sc.TimeMillis}
+func (a *API) summaryOf(ctx context.Context, id catalog.Identifier, sc *schema.Schema, jobs map[string][]job.Status) (TableSummary, *snapshot.Snapshot, error) {
+	t := TableSummary{Database: id.Database, Name: id.Table, Kind: kindTable, Comment: sc.Comment, DefinitionMs: sc.TimeMillis}
+	if keeper := jobs[id.String()]; len(keeper) > 0 {
+		t.Job = &JobRef{keeper[0].ID, keeper[0].Name, keeper[0].State}
+	}
 	switch {
 	case sc.Connector():
-		t.Kind = "connector"
+		t.Kind = kindConnector
 		return t, nil, nil
 	case sc.Options[session.OptQuery] != "":
-		t.Kind = "materialized"
+		t.Kind = kindMaterialized
+	}
+	if t.Job != nil && a.opts.Cuts != nil {
+		_, age, heldBy, err := a.opts.Cuts.Cut(ctx, []string{id.Path()})
+		if err != nil {
+			return t, nil, err
+		}
+		behind := age.Milliseconds()
+		t.FreshnessMs, t.HeldBy = &behind, heldBy
 	}
 	s, err := snapshot.NewManager(a.opts.Services.Catalog.TableStore(id), "").Latest(ctx)
 	if errors.Is(err, snapshot.ErrNone) {
@@ -194,39 +211,132 @@ func (a *API) summaryOf(ctx context.Context, id catalog.Identifier, sc *schema.S
 	}
 	t.Snapshot, t.Rows, t.CommittedMs = int64(s.ID), s.TotalRecordCount, s.TimeMillis
 	t.AgeMillis = max(0, a.opts.Now().UnixMilli()-s.TimeMillis)
-	return t, s, nil
+	size, err := a.shelf.size(ctx, id, s)
+	t.Files, t.Bytes = size.Files, size.Bytes
+	return t, s, err
 }
 
 func (a *API) table(ctx context.Context, id catalog.Identifier) (TableDetail, error) {
+	sess := a.fresh(ctx)
+	rel, err := sess.Relation(ctx, id.Database, id.Table)
+	if err != nil {
+		return TableDetail{}, err
+	}
+	if rel == nil {
+		if _, err := a.opts.Services.Catalog.Table(ctx, id); err != nil {
+			return TableDetail{}, err // which says whether the database is missing too
+		}
+		return TableDetail{}, fmt.Errorf("%w: %s", schema.ErrNoTable, id)
+	}
+	t := TableDetail{TableSummary: TableSummary{Database: id.Database, Name: id.Table, Kind: kindView}, Options: map[string]string{},
+		PrimaryKey: []string{}, PartitionKeys: []string{}, History: []SchemaVersion{}, Readers: a.readers(id)}
+	if t.DDL, err = sess.DDL(ctx, id.Database, id.Table); err != nil {
+		return t, err
+	}
+	if rel.View != nil {
+		t.Query = rel.View.Text
+		t.Columns, err = viewColumns(ctx, sess, id)
+		return t, err
+	}
+	t.Columns = tableColumns(rel.Table)
+	if id.Database == catalog.SystemDatabase && a.opts.Services.System[id.Table] != nil {
+		t.Kind, t.DDL = kindSystem, ""
+		return t, nil
+	}
+	return a.storedTable(ctx, id, t)
+}
+
+// storedTable adds what the stored schema and the newest snapshot say.
+func (a *API) storedTable(ctx context.Context, id catalog.Identifier, t TableDetail) (TableDetail, error) {
 	sc, err := a.opts.Services.Catalog.Table(ctx, id)
 	if err != nil {
-		return TableDetail{}, err
+		return t, err
 	}
-	sum, s, err := a.summaryOf(ctx, id, sc)
+	sum, s, err := a.summaryOf(ctx, id, sc, a.keepers())
 	if err != nil {
-		return TableDetail{}, err
+		return t, err
 	}
-	t := TableDetail{TableSummary: sum, PrimaryKey: list0(sc.PrimaryKeys), PartitionKeys: list0(sc.PartitionKeys), Options: sc.Options, Query: sc.Options[session.OptQuery]}
-	for _, f := range sc.Fields {
-		t.Columns = append(t.Columns, TableColumn{f.Name, f.Type.WithNotNull(false).String(), !f.Type.NotNull, f.Description})
+	t.TableSummary, t.Options, t.Query = sum, sc.Options, sc.Options[session.OptQuery]
+	t.PrimaryKey, t.PartitionKeys = list0(sc.PrimaryKeys), list0(sc.PartitionKeys)
+	if col, expr := session.WatermarkText(sc.Options); expr != "" {
+		t.EventTime = &WatermarkInfo{col, expr}
 	}
-	if s == nil {
-		return t, nil
+	for i := range t.Columns {
+		if j := sc.FieldIndex(t.Columns[i].Name); j >= 0 {
+			t.Columns[i].Comment = sc.Fields[j].Description
+		}
+	}
+	if t.History, err = a.schemaHistory(ctx, id); err != nil || s == nil {
+		return t, err
 	}
 	t.Watermark = s.Watermark
 	if p, err := commit.ProvenanceOf(s); err == nil {
 		t.Epoch = p.Epoch
 	}
-	p, err := a.planAt(ctx, id, sc, s)
+	return t, nil
+}
+
+func tableColumns(t *plan.Table) []TableColumn {
+	out := make([]TableColumn, 0, len(t.Columns))
+	for _, c := range t.Columns {
+		col := TableColumn{Name: c.Name, Type: c.Type.WithNotNull(false).String(), Nullable: !c.Type.NotNull, Comment: c.Comment, Metadata: c.Metadata}
+		if c.Computed != nil {
+			col.Computed = c.Computed.String()
+		}
+		out = append(out, col)
+	}
+	return out
+}
+
+func viewColumns(ctx context.Context, sess *session.Session, id catalog.Identifier) ([]TableColumn, error) {
+	cols, err := sess.Columns(ctx, id.Database, id.Table)
+	out := make([]TableColumn, 0, len(cols))
+	for _, c := range cols {
+		out = append(out, TableColumn{Name: c.Name, Type: c.Type.WithNotNull(false).String(), Nullable: !c.Type.NotNull})
+	}
+	return out, err
+}
+
+// readers are the jobs that read the table.
+func (a *API) readers(id catalog.Identifier) []JobRef {
+	out := []JobRef{}
+	if a.opts.Services.Jobs == nil {
+		return out
+	}
+	for _, s := range a.opts.Services.Jobs.List() {
+		if slices.ContainsFunc(s.Inputs, func(i job.InputStatus) bool { return i.Table == id.String() }) {
+			out = append(out, JobRef{s.ID, s.Name, s.State})
+		}
+	}
+	return out
+}
+
+// schemaHistory is the newest versions of the schema, each with what it changed.
+func (a *API) schemaHistory(ctx context.Context, id catalog.Identifier) ([]SchemaVersion, error) {
+	files := schema.NewFiles(a.opts.Services.Catalog.TableStore(id), "")
+	ids, err := files.List(ctx)
 	if err != nil {
-		return t, err
+		return nil, err
 	}
-	files, err := filesOf(p)
-	t.Files = len(files)
-	for _, f := range files {
-		t.Bytes += f.Bytes
+	out := []SchemaVersion{}
+	ids = ids[max(0, len(ids)-schemasMax):]
+	var old *schema.Schema
+	for _, n := range ids {
+		sc, err := files.Get(ctx, n)
+		if err != nil {
+			return nil, err
+		}
+		v := SchemaVersion{ID: int64(sc.ID), ChangedMs: sc.TimeMillis, Columns: len(sc.Fields), Changes: []string{}}
+		switch {
+		case old != nil:
+			v.Changes = inspect.Changes(old, sc)
+		case n == 0:
+			v.Changes = []string{"created"}
+		}
+		out, old = append(out, v), sc
 	}
-	return t, err
+	slices.Reverse(out)
+	return out, nil
 }
 
 func list0(s []string) []string {
@@ -234,74 +344,6 @@ func list0(s []string) []string {
 		return []string{}
 	}
 	return s
-}
-
-func (a *API) snapshots(ctx context.Context, id catalog.Identifier, limit int) ([]SnapshotInfo, error) {
-	if _, err := a.opts.Services.Catalog.Table(ctx, id); err != nil {
-		return nil, err
-	}
-	snaps := snapshot.NewManager(a.opts.Services.Catalog.TableStore(id), "")
-	s, err := snaps.Latest(ctx)
-	if errors.Is(err, snapshot.ErrNone) {
-		return nil, nil
-	}
-	var out []SnapshotInfo
-	for err == nil {
-		out = append(out, SnapshotInfo{
-			ID: int64(s.ID), Kind: string(s.CommitKind), CommittedMs: s.TimeMillis, Rows: s.TotalRecordCount, DeltaRows: s.DeltaRecordCount,
-			CommitUser: s.CommitUser, SchemaID: s.SchemaID, Watermark: s.Watermark, Properties: s.Properties,
-		})
-		if len(out) == limit || s.ID == 1 {
-			return out, nil
-		}
-		s, err = snaps.Get(ctx, s.ID-1)
-	}
-	if errkind.Is(err, errkind.NotFound) {
-		err = nil // the rest has expired
-	}
-	return out, err
-}
-
-// plan is the newest version of a table.
-func (a *API) plan(ctx context.Context, id catalog.Identifier) (*scan.Plan, error) {
-	sc, err := a.opts.Services.Catalog.Table(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	if sc.Connector() {
-		return nil, errkind.Errorf(errkind.Invalid, "%s lies behind a connector: it has no files here", id)
-	}
-	s, err := snapshot.NewManager(a.opts.Services.Catalog.TableStore(id), "").Latest(ctx)
-	if err != nil && !errors.Is(err, snapshot.ErrNone) {
-		return nil, err
-	}
-	return a.planAt(ctx, id, sc, s)
-}
-
-func (a *API) planAt(ctx context.Context, id catalog.Identifier, sc *schema.Schema, s *snapshot.Snapshot) (*scan.Plan, error) {
-	x, err := scan.New(a.opts.Services.Catalog.TableStore(id), sc, nil)
-	if err != nil {
-		return nil, err
-	}
-	return x.Plan(ctx, s, scan.Request{})
-}
-
-func filesOf(p *scan.Plan) ([]FileInfo, error) {
-	keys, _, err := p.Keys()
-	if err != nil {
-		return nil, err
-	}
-	var out []FileInfo
-	for i := range p.Splits {
-		for j := range p.Splits[i].Files {
-			out = append(out, fileOf(keys[len(out)], &p.Splits[i].Files[j]))
-		}
-	}
-	return out, nil
-}
-
-func fileOf(key string, e *manifest.Entry) FileInfo {
-	return FileInfo{Path: key, Bucket: e.Bucket, Level: e.File.Level, Rows: e.File.RowCount, Bytes: e.File.Size, Deletes: e.File.DeleteRowCount}
 }
 
 // CutInfo is a cut over tables.
@@ -352,7 +394,7 @@ func (a *API) identifiers(ctx context.Context, names string) ([]catalog.Identifi
 	if names == "" {
 		ts, err := a.tables(ctx, "")
 		for _, t := range ts {
-			if t.Kind != "connector" {
+			if t.Kind == kindTable || t.Kind == kindMaterialized {
 				out = append(out, catalog.Identifier{Database: t.Database, Table: t.Name})
 			}
 		}
