@@ -70,14 +70,33 @@ func (l *Log) At(ctx context.Context, snaps *snapshot.Manager, path string, e in
 	}
 }
 
+// Version is At for tables of any kind. ok is false for a table that no weir writer has committed to and whose
+// snapshots no record lists: its newest version is all there is to say.
+func (l *Log) Version(ctx context.Context, snaps *snapshot.Manager, path string, e int64) (s *snapshot.Snapshot, ok bool, err error) {
+	latest, err := snaps.Latest(ctx)
+	if errors.Is(err, snapshot.ErrNone) {
+		return nil, true, nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	if latest.Properties[commit.PropEpoch] == "" && latest.CommitKind != snapshot.Compact {
+		if _, known := l.Foreign()[path]; !known {
+			return nil, false, nil
+		}
+	}
+	s, err = l.At(ctx, snaps, path, e)
+	return s, err == nil, err
+}
+
 // After lists the snapshots of the table at path above the one with id `after` whose epoch is known and
 // at most upTo, ascending, with their epochs; compactions are left out. It stops at the first of a later
 // epoch: snapshots become visible in order.
 func (l *Log) After(ctx context.Context, snaps *snapshot.Manager, path string, after snapshot.ID, upTo int64) ([]Version, error) {
 	var out []Version
 	for id := after + 1; ; id++ {
-		s, err := snaps.Get(ctx, id)
-		if errkind.Is(err, errkind.NotFound) {
+		s, err := snaps.Find(ctx, id)
+		if err == nil && s == nil {
 			latest, lerr := snaps.LatestID(ctx)
 			if errors.Is(lerr, snapshot.ErrNone) || (lerr == nil && latest < id) {
 				return out, nil

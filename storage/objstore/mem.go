@@ -20,6 +20,7 @@ type Mem struct {
 	mu struct {
 		sync.RWMutex
 		objects map[string]memObject
+		keys    []string // of objects, sorted: a listing reads no more than it gives
 		version uint64 // counts puts; the source of ETags
 	}
 }
@@ -76,8 +77,13 @@ func (m *Mem) put(ctx context.Context, key string, data []byte, replace bool) er
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, ok := m.mu.objects[key]; ok && !replace {
+	_, ok := m.mu.objects[key]
+	if ok && !replace {
 		return fmt.Errorf("put %s: %w", m.URI(key), ErrExists)
+	}
+	if !ok {
+		at, _ := slices.BinarySearch(m.mu.keys, key)
+		m.mu.keys = slices.Insert(m.mu.keys, at, key)
 	}
 	m.mu.version++
 	m.mu.objects[key] = memObject{data: data, info: Info{
@@ -117,12 +123,13 @@ func (m *Mem) snapshot(prefix string) []Info {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	var infos []Info
-	for key, o := range m.mu.objects {
-		if strings.HasPrefix(key, prefix) {
-			infos = append(infos, o.info)
+	at, _ := slices.BinarySearch(m.mu.keys, prefix)
+	for _, key := range m.mu.keys[at:] {
+		if !strings.HasPrefix(key, prefix) {
+			break
 		}
+		infos = append(infos, m.mu.objects[key].info)
 	}
-	slices.SortFunc(infos, func(a, b Info) int { return strings.Compare(a.Key, b.Key) })
 	return infos
 }
 
@@ -135,12 +142,21 @@ func (m *Mem) ListDirs(ctx context.Context, dir string) ([]string, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("list %s: %w", m.URI(dir), err)
 	}
+	m.mu.RLock()
+	defer m.mu.RUnlock()
 	var names []string
-	for _, info := range m.snapshot(prefix) {
-		name, _, _ := strings.Cut(info.Key[len(prefix):], "/")
+	for from := prefix; ; {
+		at, _ := slices.BinarySearch(m.mu.keys, from)
+		if at == len(m.mu.keys) || !strings.HasPrefix(m.mu.keys[at], prefix) {
+			break
+		}
+		name, _, folder := strings.Cut(m.mu.keys[at][len(prefix):], "/")
 		names = append(names, name)
+		if from = prefix + name + "\x00"; folder {
+			from = prefix + name + "0" // the first key behind all that begin with name/
+		}
 	}
-	slices.Sort(names)
+	slices.Sort(names) // a/b sorts before a-b, the names the other way round
 	return slices.Compact(names), nil
 }
 
@@ -154,7 +170,12 @@ func (m *Mem) Delete(ctx context.Context, key string) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if _, ok := m.mu.objects[key]; !ok {
+		return nil
+	}
 	delete(m.mu.objects, key)
+	at, _ := slices.BinarySearch(m.mu.keys, key)
+	m.mu.keys = slices.Delete(m.mu.keys, at, at+1)
 	return nil
 }
 

@@ -80,6 +80,16 @@ func (m *Manager) Get(ctx context.Context, id ID) (*Snapshot, error) {
 	return nil, m.notThere(ctx, id)
 }
 
+// Find reads snapshot id, or gives nil when there is none of that id. Unlike Get it does not list the folder to say
+// which there are instead: it is for readers that look whether the next one has come.
+func (m *Manager) Find(ctx context.Context, id ID) (*Snapshot, error) {
+	s, err := m.read(ctx, m.Key(id))
+	if errors.Is(err, objstore.ErrNotFound) {
+		return nil, nil
+	}
+	return s, err
+}
+
 // GetChangelog reads the changelog kept of the expired snapshot id.
 func (m *Manager) GetChangelog(ctx context.Context, id ID) (*Snapshot, error) {
 	s, err := m.read(ctx, m.ChangelogKey(id))
