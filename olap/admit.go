@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/weir-lake/weir/internal/errkind"
 )
@@ -15,6 +16,7 @@ var ErrBusy = errkind.New(errkind.Exhausted, "query: too many queries wait; try 
 // runtime's channels keep it.
 type admission struct {
 	slots    chan struct{}
+	low      chan struct{} // one of the low class at a time
 	queueMax int
 	mu       struct {
 		sync.Mutex
@@ -23,7 +25,54 @@ type admission struct {
 }
 
 func newAdmission(slots, queueMax int) *admission {
-	return &admission{slots: make(chan struct{}, slots), queueMax: queueMax}
+	return &admission{slots: make(chan struct{}, slots), low: make(chan struct{}, 1), queueMax: queueMax}
+}
+
+const (
+	// lowWaitMax bounds how long a query of the low class stands back for others: it must end some day.
+	lowWaitMax = 30 * time.Second
+	// lowLook is how often it looks whether others run: soon enough that people see no pause.
+	lowLook = 20 * time.Millisecond
+)
+
+// enterLow is enter for a query that lets others go first: it starts when no other runs or waits, or in the ordinary
+// queue when lowWaitMax has passed. One such query runs at a time.
+func (a *admission) enterLow(ctx context.Context) (leave func(), err error) {
+	select {
+	case a.low <- struct{}{}:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for a query slot: %w", context.Cause(ctx))
+	}
+	var out func()
+	if err = a.standBack(ctx); err == nil {
+		out, err = a.enter(ctx)
+	}
+	if err != nil {
+		<-a.low
+		return nil, err
+	}
+	var once sync.Once
+	return func() { once.Do(func() { out(); <-a.low }) }, nil
+}
+
+// standBack waits until no query runs or waits, for lowWaitMax at most.
+func (a *admission) standBack(ctx context.Context) error {
+	enough := time.NewTimer(lowWaitMax)
+	defer enough.Stop()
+	look := time.NewTicker(lowLook)
+	defer look.Stop()
+	for {
+		if running, waiting := a.load(); running+waiting == 0 {
+			return nil
+		}
+		select {
+		case <-look.C:
+		case <-enough.C:
+			return nil
+		case <-ctx.Done():
+			return fmt.Errorf("wait for a query slot: %w", context.Cause(ctx))
+		}
+	}
 }
 
 // enter waits for a slot. leave gives it back and may be called twice.

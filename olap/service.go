@@ -174,7 +174,11 @@ func (s *Service) start(ctx context.Context, rec *record, q session.Query) (*row
 		return nil, err
 	}
 	if ctx.Value(inQuery{}) == nil {
-		leave, err := s.admit.enter(ctx)
+		enter := s.admit.enter
+		if q.Low {
+			enter = s.admit.enterLow
+		}
+		leave, err := enter(ctx)
 		if err != nil {
 			return nil, err
 		}

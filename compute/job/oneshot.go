@@ -1,7 +1,6 @@
 package job
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -55,25 +54,9 @@ func (m *Manager) Insert(ctx context.Context, s *plan.Sink, rows RowSource, o In
 		return Inserted{}, err
 	}
 	defer w.abort(ctx)
-	merge, err := materializer(s)
-	if err != nil {
-		return Inserted{}, err
-	}
 	var done Inserted
-	for {
-		rec, err := rows.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return Inserted{}, err
-		}
-		done.Rows += rec.NumRows()
-		err = w.add(ctx, merge, rec)
-		rec.Release()
-		if err != nil {
-			return Inserted{}, err
-		}
+	if done.Rows, err = w.drain(ctx, s, rows); err != nil {
+		return Inserted{}, err
 	}
 	if done.Rows == 0 && !s.Overwrite {
 		return done, nil
@@ -183,20 +166,29 @@ func (w *oneShotWriter) commit(ctx context.Context, writer epoch.Writer, e int64
 	if err != nil {
 		return Pushed{}, err
 	}
-	clock, _ := w.m.log.ClockAt(e)
-	req := commit.Request{User: w.user, NewUser: true, Identifier: e, Kind: snapshot.Append, Messages: messages,
-		Fence: func(ctx context.Context, _ []*snapshot.Snapshot) error { return w.m.log.CheckTerm(ctx) }}
+	var over *commit.Overwrite
 	if w.overwrite != nil {
-		req.Kind = snapshot.Overwrite
-		if req.Overwrite, err = w.replaced(w.overwrite, messages); err != nil {
+		if over, err = w.replaced(w.overwrite, messages); err != nil {
 			return Pushed{}, err
 		}
+	}
+	return w.publish(ctx, e, messages, over, o, properties)
+}
+
+// publish commits the messages as epoch e, whose turn it is; over says what they replace, nil for rows that are added.
+func (w *oneShotWriter) publish(ctx context.Context, e int64, messages []commit.Message, over *commit.Overwrite, o InsertOptions, properties map[string]string) (Pushed, error) {
+	clock, _ := w.m.log.ClockAt(e)
+	req := commit.Request{User: w.user, NewUser: true, Identifier: e, Kind: snapshot.Append, Messages: messages, Overwrite: over,
+		Fence: func(ctx context.Context, _ []*snapshot.Snapshot) error { return w.m.log.CheckTerm(ctx) }}
+	if over != nil {
+		req.Kind = snapshot.Overwrite
 	}
 	p := commit.Provenance{Term: w.m.log.Term(), EpochFrom: e, Epoch: e, Inputs: o.Inputs, Clock: clock.UnixMilli(),
 		Statement: o.SQL, Database: o.Database, User: o.User}
 	if o.Outside != nil {
 		p.Inputs = slices.Concat(p.Inputs, o.Outside())
 	}
+	var err error
 	if req.Properties, err = p.Properties(); err != nil {
 		return Pushed{}, err
 	}
@@ -213,41 +205,6 @@ func (w *oneShotWriter) commit(ctx context.Context, writer epoch.Writer, e int64
 		w.m.upkeep.committed(w.path)
 	}
 	return at, nil
-}
-
-// replaced says what an INSERT OVERWRITE replaces: the static partition, or with dynamic partitions those
-// that the new rows are in; a table without partitions as a whole.
-func (w *oneShotWriter) replaced(s *plan.Sink, messages []commit.Message) (*commit.Overwrite, error) {
-	if len(w.schema.PartitionKeys) == 0 {
-		return &commit.Overwrite{Match: func([]byte) bool { return true }}, nil
-	}
-	opts, err := w.schema.TableOptions()
-	if err != nil {
-		return nil, err
-	}
-	if len(s.Partition) == 0 && opts.DynamicPartitionOverwrite {
-		return &commit.Overwrite{Match: func(p []byte) bool {
-			return slices.ContainsFunc(messages, func(m commit.Message) bool { return bytes.Equal(m.Partition, p) })
-		}}, nil
-	}
-	fields := w.schema.PartitionFields()
-	types := schema.TypesOf(fields)
-	return &commit.Overwrite{Match: func(p []byte) bool {
-		values, err := schema.DecodeRow(types, p)
-		if err != nil {
-			return false
-		}
-		for i, f := range fields {
-			want, set := s.Partition[f.Name]
-			if !set {
-				continue
-			}
-			if text, err := schema.PartitionText(f.Type, values[i], opts); err != nil || text != want {
-				return false
-			}
-		}
-		return true
-	}}, nil
 }
 
 // insertOutside writes to a connector's table, as one commit of a job of its own.

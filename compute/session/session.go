@@ -56,6 +56,7 @@ type Query struct {
 	Env         expr.Env // Clock is set; it is what NOW() means
 	Consistency string   // latest, cut
 	Exact       bool     // exact floating-point sums, as streams and batch jobs have
+	Low         bool     // others go first, for a time
 	User        string
 	// Ended, if not nil, is told of each table outside the warehouse that was read to its end, and of the positions
 	// there by split. It may be called from several goroutines.
