@@ -59,6 +59,10 @@ func (c cuts) Cut(_ context.Context, tables []string) (int64, time.Duration, str
 	return e, 0, string(blame), nil
 }
 
+func (c cuts) Tagged(context.Context, string, string) (*snapshot.Snapshot, bool, error) {
+	return nil, false, nil
+}
+
 func (c cuts) At(ctx context.Context, table string, e int64) (*snapshot.Snapshot, bool, error) {
 	s, err := c.jobs.Log().At(ctx, snapshot.NewManager(objstore.Sub(c.store, table), ""), table, e)
 	return s, true, err

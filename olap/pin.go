@@ -134,6 +134,11 @@ func (s *Service) asOf(ctx context.Context, path string, a *plan.AsOf) (*snapsho
 	case a.Timestamp != nil:
 		return empty(snaps.Resolve(ctx, snapshot.Ref{At: *a.Timestamp}))
 	case a.Tag != "":
+		if s.opts.Cuts != nil {
+			if snap, ok, err := s.opts.Cuts.Tagged(ctx, path, a.Tag); ok || err != nil {
+				return snap, err
+			}
+		}
 		return snaps.Resolve(ctx, snapshot.Ref{Tag: a.Tag})
 	case a.Snapshot != 0:
 		return snaps.Resolve(ctx, snapshot.Ref{ID: snapshot.ID(a.Snapshot)})

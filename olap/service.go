@@ -28,6 +28,9 @@ type CutResolver interface {
 	// it had none then. ok is false for a table whose versions belong to no epoch, because only other
 	// engines write it and no job reads it.
 	At(ctx context.Context, table string, epoch int64) (s *snapshot.Snapshot, ok bool, err error)
+	// Tagged is the table's version in the cut of that name; nil: it had none. ok is false when no cut has the
+	// name and the table: a tag of the name is the table's own.
+	Tagged(ctx context.Context, table, name string) (s *snapshot.Snapshot, ok bool, err error)
 }
 
 // Pins hold snapshots of tables (by path) against expiry; holding again under one name replaces what

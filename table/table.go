@@ -420,9 +420,7 @@ func (t *Table) CreateTag(ctx context.Context, name string, ref snapshot.Ref, re
 	if err != nil {
 		return fmt.Errorf("create tag %q: %w", name, err)
 	}
-	now := t.opts.Now()
-	_, offset := now.Zone()
-	return t.snaps.CreateTag(ctx, snapshot.Tag{Name: name, Snapshot: s, Retained: retained, Created: now.UTC().Add(time.Duration(offset) * time.Second)})
+	return t.snaps.CreateTag(ctx, snapshot.Tag{Name: name, Snapshot: s, Retained: retained, Created: snapshot.LocalWall(t.opts.Now())})
 }
 
 // DeleteTag removes a tag and the files that only it kept.

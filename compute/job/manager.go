@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/weir-lake/weir/compute/connector"
+	"github.com/weir-lake/weir/compute/cut"
 	"github.com/weir-lake/weir/compute/epoch"
 	"github.com/weir-lake/weir/compute/plan"
 	"github.com/weir-lake/weir/internal/errkind"
@@ -72,12 +73,16 @@ func (o Options) validate() error {
 // Manager owns the jobs of one warehouse. Make one per warehouse; a second one takes over and fences
 // the first.
 type Manager struct {
-	opts     Options
-	log      *epoch.Log
-	frontier *epoch.Frontier
-	pins     *pins
-	pushes   *pushes
-	upkeep   *maintenance
+	opts      Options
+	log       *epoch.Log
+	frontier  *epoch.Frontier
+	pins      *pins
+	pushes    *pushes
+	revisions *revisions
+	upkeep    *maintenance
+	cuts      *cut.Cuts
+	cutting   sync.Mutex    // one cut with a name is made or removed at a time
+	cutMade   chan struct{} // wakes the loop that ends them
 
 	ctx    context.Context // of everything the manager started; ends at once
 	cancel context.CancelFunc
@@ -119,7 +124,9 @@ func Open(ctx context.Context, opts Options) (*Manager, error) {
 	m.ctx, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	m.pins = newPins(opts.Store, opts.Logger, m.allRecovered)
 	m.pushes = newPushes(m)
+	m.revisions = newRevisions(m)
 	m.upkeep = newMaintenance(m)
+	m.cuts, m.cutMade = cut.New(opts.Store), make(chan struct{}, 1)
 	m.mu.runners, m.mu.ended, m.mu.plans = map[string]*runner{}, map[string]Status{}, map[string]*plan.Sink{}
 	m.mu.history = map[string]*history{}
 	return m, nil
@@ -145,6 +152,9 @@ func (m *Manager) Cause() error {
 
 // Start starts the jobs that should run, and the clock.
 func (m *Manager) Start(ctx context.Context) error {
+	if err := m.revisions.resume(ctx); err != nil {
+		return fmt.Errorf("take up unfinished revisions: %w", err)
+	}
 	for _, rec := range sortedJobs(m.log.State().Jobs) {
 		if rec.Desired != epoch.Running {
 			m.setEnded(rec)
@@ -154,7 +164,7 @@ func (m *Manager) Start(ctx context.Context) error {
 			return fmt.Errorf("start job %s: %w", rec.Name, err)
 		}
 	}
-	for _, run := range []func(context.Context){m.tick, m.upkeep.run} {
+	for _, run := range []func(context.Context){m.tick, m.upkeep.run, m.cutLoop} {
 		m.wg.Add(1)
 		go func() {
 			defer m.wg.Done()

@@ -9,6 +9,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/weir-lake/weir/compute/connector"
+	"github.com/weir-lake/weir/compute/cut"
 	"github.com/weir-lake/weir/compute/epoch"
 	"github.com/weir-lake/weir/compute/stream"
 	"github.com/weir-lake/weir/storage/objstore"
@@ -55,7 +56,9 @@ func (m *Manager) openSide(ctx context.Context, path string, fields []schema.Fie
 	files := schema.NewFiles(store, "")
 	s, err := files.Latest(ctx)
 	if errors.Is(err, schema.ErrNoTable) {
-		if s, err = schema.New(schema.Definition{Fields: fields}, m.now().UnixMilli()); err == nil {
+		options := map[string]string{}
+		cut.SetOptions(options)
+		if s, err = schema.New(schema.Definition{Fields: fields, Options: options}, m.now().UnixMilli()); err == nil {
 			err = files.Create(ctx, s)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/weir-lake/weir/compute/bind"
+	"github.com/weir-lake/weir/compute/cut"
 	"github.com/weir-lake/weir/compute/job"
 	"github.com/weir-lake/weir/compute/plan"
 	"github.com/weir-lake/weir/compute/sql"
@@ -126,6 +127,9 @@ func (s *Session) define(ctx context.Context, text string, at sql.Pos, t *plan.T
 	}
 	options := maps.Clone(t.Options)
 	storeColumns(options, t, texts)
+	if t.Connector() == "" {
+		cut.SetOptions(options)
+	}
 	d := schema.Definition{PrimaryKeys: t.PrimaryKey, PartitionKeys: t.PartitionKeys, Options: options, Comment: t.Comment}
 	for _, c := range t.Columns {
 		if c.Computed == nil && c.Metadata == "" {

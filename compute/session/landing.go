@@ -7,6 +7,7 @@ import (
 	"maps"
 	"strings"
 
+	"github.com/weir-lake/weir/compute/cut"
 	"github.com/weir-lake/weir/compute/job"
 	"github.com/weir-lake/weir/compute/plan"
 	"github.com/weir-lake/weir/compute/sql"
@@ -125,6 +126,7 @@ func (s *Session) createLanding(ctx context.Context, id catalog.Identifier, t *p
 			d.Options[name] = v
 		}
 	}
+	cut.SetOptions(d.Options)
 	sc, err := s.svc.Catalog.CreateTable(ctx, id, d)
 	if err != nil {
 		return nil, err

@@ -50,7 +50,11 @@ func (x *Expirer) freeTag(ctx context.Context, t *snapshot.Tag, done *Done) erro
 		return err
 	}
 	data, meta := fileSet{}, fileSet{}
-	if err := x.dataFiles(ctx, s, t.Snapshot, data); err != nil {
+	err = x.dataFiles(ctx, s, t.Snapshot, data)
+	if errors.Is(err, objstore.ErrNotFound) {
+		data, err = fileSet{}, nil // a run that was stopped: metadata goes after all data
+	}
+	if err != nil {
 		return err
 	}
 	if err := x.metaFiles(ctx, t.Snapshot, false, meta); err != nil {

@@ -72,7 +72,7 @@ type Decision struct {
 func Decide(f Facts, p Policy) Decision {
 	var d Decision
 	for _, t := range f.Tags {
-		if t.Expired(localWall(f.Now)) {
+		if t.Expired(LocalWall(f.Now)) {
 			d.Tags = append(d.Tags, t.Name)
 		}
 	}
@@ -95,8 +95,8 @@ func Decide(f Facts, p Policy) Decision {
 	return d
 }
 
-// localWall shows the instant's local wall clock as if UTC, as tag files do.
-func localWall(at time.Time) time.Time {
+// LocalWall shows the instant's local wall clock as if UTC, as tag files do.
+func LocalWall(at time.Time) time.Time {
 	_, offset := at.Zone()
 	return at.UTC().Add(time.Duration(offset) * time.Second)
 }
