@@ -27,7 +27,7 @@ type Options struct {
 	Tokens *auth.Store
 	// Metrics is served at /metrics and gets the server's own. Nil: a new one.
 	Metrics *prometheus.Registry
-	// Console serves the page at /.
+	// Console serves the console at / and below its views.
 	Console bool
 	// RatePerSec and RateBurst limit the requests of one token, and those without a valid one of one address.
 	// Zero means 1,000 a second in bursts of 2,000; a negative rate none.
@@ -48,6 +48,7 @@ const (
 // Server answers HTTP. Make one, Serve once, Stop.
 type Server struct {
 	opts    Options
+	console *console.Console // nil: not served
 	handler http.Handler
 	http    *http.Server
 	stopped chan struct{}
@@ -75,6 +76,11 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Console {
+		if s.console, err = console.New(); err != nil {
+			return nil, err
+		}
+	}
 	limits := newLimiter(o.RatePerSec, o.RateBurst)
 	r := chi.NewMux()
 	r.Use(s.recover, secure, m.measure, s.authenticate(limits))
@@ -83,8 +89,8 @@ func New(o Options) (*Server, error) {
 	})
 	o.API.Mount(r)
 	r.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{}))
-	if o.Console {
-		console.Mount(r)
+	if s.console != nil {
+		s.console.Mount(r)
 	}
 	s.handler = r
 	s.http = &http.Server{Handler: r, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerMax,
@@ -147,12 +153,12 @@ func secure(next http.Handler) http.Handler {
 }
 
 // open reports what is answered without a token.
-func open(r *http.Request) bool {
+func (s *Server) open(r *http.Request) bool {
 	switch r.URL.Path {
 	case "/healthz", "/readyz", "/openapi.json", "/openapi.yaml":
 		return true
 	}
-	return console.Serves(r.URL.Path)
+	return s.console != nil && s.console.Serves(r.URL.Path)
 }
 
 // authenticate lets requests with a valid token pass, and counts everybody's.
@@ -163,7 +169,7 @@ func (s *Server) authenticate(limits *limiter) func(http.Handler) http.Handler {
 			if err != nil {
 				host = r.RemoteAddr
 			}
-			if open(r) {
+			if s.open(r) {
 				if !limits.allow("addr " + host) {
 					api.WriteProblem(w, errRate)
 					return

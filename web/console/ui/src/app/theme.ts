@@ -1,0 +1,45 @@
+import { createTheme, type CSSVariablesResolver } from '@mantine/core'
+
+/** Dense, square-ish controls in the console's own colours. */
+export const theme = createTheme({
+  fontFamily: "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif",
+  fontFamilyMonospace: 'var(--mono)',
+  primaryColor: 'weir',
+  primaryShade: { light: 7, dark: 4 },
+  autoContrast: true,
+  defaultRadius: 'sm',
+  cursorType: 'pointer',
+  colors: {
+    weir: ['#e6f5fa', '#cfe9f2', '#a3d5e6', '#74c0d9', '#63c3e1', '#2f9dbf', '#1583a6', '#0b6b8a', '#085870', '#044558'],
+  },
+  components: {
+    Button: { defaultProps: { size: 'xs', variant: 'default' } },
+    ActionIcon: { defaultProps: { size: 'md', variant: 'subtle', color: 'gray' } },
+    TextInput: { defaultProps: { size: 'xs' } },
+    PasswordInput: { defaultProps: { size: 'xs' } },
+    NativeSelect: { defaultProps: { size: 'xs' } },
+    Textarea: { defaultProps: { size: 'xs' } },
+    Checkbox: { defaultProps: { size: 'xs' } },
+    SegmentedControl: { defaultProps: { size: 'xs' } },
+    Modal: { defaultProps: { transitionProps: { duration: 0 }, overlayProps: { backgroundOpacity: 0.45 } } },
+    Menu: { defaultProps: { transitionProps: { duration: 0 } } },
+    Popover: { defaultProps: { transitionProps: { duration: 0 } } },
+  },
+})
+
+/** Mantine draws with the variables of styles.css, so that there is one palette. */
+export const variables: CSSVariablesResolver = () => {
+  const both = {
+    '--mantine-color-body': 'var(--panel)',
+    '--mantine-color-text': 'var(--fg)',
+    '--mantine-color-dimmed': 'var(--dim)',
+    '--mantine-color-placeholder': 'var(--dim)',
+    '--mantine-color-default': 'var(--panel)',
+    '--mantine-color-default-hover': 'var(--raised)',
+    '--mantine-color-default-color': 'var(--fg)',
+    '--mantine-color-default-border': 'var(--line)',
+    '--mantine-color-anchor': 'var(--accent)',
+    '--mantine-color-error': 'var(--bad)',
+  }
+  return { variables: {}, light: both, dark: both }
+}

@@ -1,0 +1,1 @@
+export function TableView() { return null }
