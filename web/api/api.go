@@ -107,6 +107,7 @@ func (a *API) mount(r chi.Router) huma.API {
 	a.tableRoutes(h)
 	a.jobRoutes(h)
 	a.lineageRoutes(h)
+	a.cutRoutes(h)
 	a.tokenRoutes(h)
 	a.healthRoutes(r)
 	return h

@@ -17,14 +17,6 @@ type VerifyRequest struct {
 }
 
 func (a *API) lineageRoutes(h huma.API) {
-	type cutInput struct {
-		Tables string `query:"tables" doc:"db.table, separated by commas; empty: all"`
-	}
-	huma.Register(h, a.op(h, http.MethodGet, "/v1/cut", "show-cut", "The newest versions of tables that belong together"),
-		limited(func(ctx context.Context, in *cutInput) (*body[CutInfo], error) {
-			c, err := a.cut(ctx, in.Tables)
-			return answer(c), err
-		}))
 	type lineageInput struct {
 		Table string `query:"table" doc:"db.table; empty: all"`
 		Depth int    `query:"depth" minimum:"0" maximum:"1000" doc:"steps up and down; 0: all"`

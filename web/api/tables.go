@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -344,77 +343,6 @@ func list0(s []string) []string {
 		return []string{}
 	}
 	return s
-}
-
-// CutInfo is a cut over tables.
-type CutInfo struct {
-	Epoch     int64            `json:"epoch"`
-	AgeMillis int64            `json:"age_ms"`
-	HeldBy    string           `json:"held_by,omitempty" doc:"the job that holds it back"`
-	Tables    map[string]int64 `json:"tables" doc:"table to snapshot; 0: it was empty"`
-}
-
-// cut is the newest cut over the tables ("db.t,db.u"; empty: all).
-func (a *API) cut(ctx context.Context, names string) (CutInfo, error) {
-	if a.opts.Cuts == nil {
-		return CutInfo{}, unavailable("cuts")
-	}
-	ids, err := a.identifiers(ctx, names)
-	if err != nil {
-		return CutInfo{}, err
-	}
-	paths := make([]string, len(ids))
-	for i, id := range ids {
-		paths[i] = id.Path()
-	}
-	e, age, heldBy, err := a.opts.Cuts.Cut(ctx, paths)
-	if err != nil {
-		return CutInfo{}, err
-	}
-	out := CutInfo{Epoch: e, AgeMillis: age.Milliseconds(), HeldBy: heldBy, Tables: map[string]int64{}}
-	for _, id := range ids {
-		s, ok, err := a.opts.Cuts.At(ctx, id.Path(), e)
-		if err == nil && !ok {
-			s, err = snapshot.NewManager(a.opts.Services.Catalog.TableStore(id), "").Latest(ctx)
-		}
-		if err != nil {
-			return CutInfo{}, fmt.Errorf("table %s: %w", id, err)
-		}
-		out.Tables[id.String()] = 0
-		if s != nil {
-			out.Tables[id.String()] = int64(s.ID)
-		}
-	}
-	return out, nil
-}
-
-// identifiers are the tables of the warehouse that names lists; empty: all.
-func (a *API) identifiers(ctx context.Context, names string) ([]catalog.Identifier, error) {
-	var out []catalog.Identifier
-	if names == "" {
-		ts, err := a.tables(ctx, "")
-		for _, t := range ts {
-			if t.Kind == kindTable || t.Kind == kindMaterialized {
-				out = append(out, catalog.Identifier{Database: t.Database, Table: t.Name})
-			}
-		}
-		return out, err
-	}
-	for _, n := range strings.Split(names, ",") {
-		id, err := catalog.ParseIdentifier(strings.TrimSpace(n), catalog.DefaultDatabase)
-		if err != nil {
-			return nil, err
-		}
-		sc, err := a.opts.Services.Catalog.Table(ctx, id)
-		if err != nil {
-			return nil, fmt.Errorf("table %s: %w", id, err)
-		}
-		if sc.Connector() {
-			return nil, errkind.Errorf(errkind.Invalid, "%s lies behind a connector: it has no versions", id)
-		}
-		out = append(out, id)
-	}
-	return out, nil
 }
 
 // sinceMillis is a time as Unix milliseconds, 0 for none.
