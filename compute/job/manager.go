@@ -297,7 +297,7 @@ func (m *Manager) Create(ctx context.Context, d Definition) (Status, error) {
 			return Status{}, err
 		}
 	}
-	if _, err := compile(sink, d.Options); err != nil {
+	if _, err := compile(sink, d.Options, appendOnlySource); err != nil {
 		return Status{}, err
 	}
 	if d.Name == "" {

@@ -87,7 +87,11 @@ func (r *runner) open(ctx context.Context) error {
 
 // reopen makes an empty dataflow and sink state; sources stay open.
 func (r *runner) reopen(ctx context.Context) error {
-	flow, err := compile(r.sink, r.rec.Options)
+	appendOnly := appendOnlySource
+	if r.retracting {
+		appendOnly = outsideSource
+	}
+	flow, err := compile(r.sink, r.rec.Options, appendOnly)
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ func (m *Manager) Made(ctx context.Context, idOrName string) (*Made, error) {
 	if sink.Table.Connector() != "" {
 		return nil, errkind.Errorf(errkind.Invalid, "job %s writes to connector '%s', which keeps no record of what it was made from", s.Name, sink.Table.Connector())
 	}
-	if out.flow, err = compile(sink, s.Options); err != nil {
+	if out.flow, err = compile(sink, s.Options, appendOnlySource); err != nil {
 		return nil, err
 	}
 	out.Scans = out.flow.Sources()

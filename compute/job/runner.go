@@ -51,10 +51,12 @@ type runner struct {
 	dead   *sideTable // dead letters; opened when the first one comes
 	late   *sideTable
 
-	done     int64 // every epoch up to it is in the state
-	held     int64 // every epoch up to it is in the sink
-	lastCkpt time.Time
-	dirty    atomic.Bool // stepped since the last checkpoint
+	done int64 // every epoch up to it is in the state
+	held int64 // every epoch up to it is in the sink
+	// retracting: an append table it reads has lost rows, so its operators are those that can follow that.
+	retracting bool
+	lastCkpt   time.Time
+	dirty      atomic.Bool // stepped since the last checkpoint
 
 	stop   context.CancelFunc // orderly: finish the work at hand, commit, end
 	kill   context.CancelFunc // at once
@@ -255,6 +257,10 @@ func (r *runner) step(ctx context.Context, e int64, replay bool) error {
 	started = time.Now()
 	r.doing(computing)
 	res, err := r.flow.Step(ctx, r.epochAt(e, env), changes)
+	if errors.Is(err, stream.ErrRetraction) && !r.retracting {
+		r.retracting = true
+		return errkind.Errorf(errkind.Unavailable, "epoch %d: a table that only gained rows has lost some; starting over with state that can follow that", e)
+	}
 	if err != nil {
 		return fmt.Errorf("epoch %d: %w", e, err)
 	}
@@ -362,6 +368,8 @@ func (r *runner) windDown(ctx context.Context) error {
 	if r.dirty.Load() {
 		return r.checkpoint(ctx, true)
 	}
+	r.upload.Wait()
+	r.m.pins.set(ctx, r.rec.ID, r.needed()) // the sink is not written any more
 	return nil
 }
 

@@ -218,12 +218,16 @@ func zoneOf(options map[string]string) (*time.Location, error) {
 	return loc, nil
 }
 
-// appendOnlySource reports sources that only ever insert: tables without primary key that no revision
-// rewrites are still files, so only what cannot hold a key is.
+// appendOnlySource reports sources taken to only ever insert: tables without primary key. One of the warehouse can
+// still lose rows, by a revision or an INSERT OVERWRITE; the job then starts over with operators that can follow that.
 func appendOnlySource(s *plan.Scan) bool { return len(s.Table.PrimaryKey) == 0 }
 
-// compile makes the dataflow of a job's query and checks that its sink can take what comes out.
-func compile(sink *plan.Sink, options map[string]string) (*stream.Dataflow, error) {
+// outsideSource is appendOnlySource once a table of the warehouse has lost rows.
+func outsideSource(s *plan.Scan) bool { return appendOnlySource(s) && s.Table.Connector() != "" }
+
+// compile makes the dataflow of a job's query and checks that its sink can take what comes out. appendOnly says which
+// sources only ever insert.
+func compile(sink *plan.Sink, options map[string]string, appendOnly func(*plan.Scan) bool) (*stream.Dataflow, error) {
 	zone, err := zoneOf(options)
 	if err != nil {
 		return nil, err
@@ -235,7 +239,7 @@ func compile(sink *plan.Sink, options map[string]string) (*stream.Dataflow, erro
 	}
 	return stream.Compile(sink.Input, stream.Options{
 		Zone: zone, AllowFullRecompute: options[optFull] == "true" || sink.Table.Options[optFull] == "true",
-		AppendOnlySink: !keyed, AppendOnly: appendOnlySource,
+		AppendOnlySink: !keyed, AppendOnly: appendOnly,
 	})
 }
 

@@ -266,6 +266,9 @@ func fingerprint(root plan.Node, opts Options) string {
 	var walk func(n plan.Node, depth int)
 	walk = func(n plan.Node, depth int) {
 		fmt.Fprintf(h, "%*s%s\n", depth, "", describe(n))
+		if s, ok := n.(*plan.Scan); ok && len(s.Table.PrimaryKey) == 0 && (opts.AppendOnly == nil || !opts.AppendOnly(s)) {
+			fmt.Fprintf(h, "%*staken away\n", depth, "") // operators above keep more than of rows that only come
+		}
 		for _, in := range n.Inputs() {
 			walk(in, depth+1)
 		}

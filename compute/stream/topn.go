@@ -3,6 +3,7 @@ package stream
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -136,6 +137,9 @@ func (c *compiler) topN(n *plan.TopN) (operator, error) {
 
 func (t *topNOp) step(x *epoch, in [][]Delta) ([]Delta, error) {
 	for _, d := range in[0] {
+		if t.trim && retracts(d) {
+			return nil, ErrRetraction // what would move up was dropped
+		}
 		err := t.update(x, d, func(part []byte) error { return t.list(part, -1) })
 		if err != nil {
 			return nil, err
@@ -154,6 +158,10 @@ func (t *topNOp) step(x *epoch, in [][]Delta) ([]Delta, error) {
 		return nil, err
 	}
 	return t.diff.flush(x.mem, t.schema, false)
+}
+
+func retracts(d Delta) bool {
+	return slices.ContainsFunc(d.Weights, func(w int32) bool { return w < 0 })
 }
 
 // list adds the partition's result rows, with sign, to the difference.

@@ -69,8 +69,8 @@ func (r *run) prepare(ctx context.Context, latest *snapshot.Snapshot) (*try, err
 
 // rebase lets writers renumber rows of buckets that others wrote to meanwhile.
 func (r *run) rebase(ctx context.Context) error {
-	if r.req.Kind != snapshot.Append {
-		return nil
+	if r.req.Overwrite != nil {
+		return nil // what is there goes
 	}
 	for i := range r.messages {
 		m := &r.messages[i]

@@ -146,10 +146,10 @@ func (c *changes) appended(s *snapshot.Snapshot) error {
 			return c.fn(rec, kinds)
 		}
 	}
-	if err := c.each(removed, c.fields, give(lsm.Delete)); err != nil {
-		return err
+	if len(removed) == 0 {
+		return c.each(added, c.fields, give(lsm.Insert))
 	}
-	return c.each(added, c.fields, give(lsm.Insert))
+	return c.net(added, removed)
 }
 
 // difference compares the merged rows before and after for the keys that the snapshot's files hold.

@@ -274,6 +274,26 @@ func (w *Writer) group(rec arrow.RecordBatch) ([]group, error) {
 	return out, nil
 }
 
+// Places says in which partition and bucket each row of the batch lies.
+func (w *Writer) Places(rec arrow.RecordBatch) ([]manifest.BucketID, error) {
+	out := make([]manifest.BucketID, rec.NumRows())
+	groups, err := w.group(rec)
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range groups {
+		if g.rows == nil { // the one group of a table with one place
+			for i := range out {
+				out[i] = g.id
+			}
+		}
+		for _, r := range g.rows {
+			out[r.Row] = g.id
+		}
+	}
+	return out, nil
+}
+
 func (w *Writer) bucketOf(id manifest.BucketID) *bucket {
 	b := w.buckets[id]
 	if b == nil {
