@@ -43,8 +43,13 @@ func (r *runner) recover(ctx context.Context) error {
 		}
 	}
 	r.done = max(r.done, r.held)
-	r.m.pins.hold(r.rec.ID, r.needed())
+	need := r.needed()
+	if err := r.out.hold(ctx, need); err != nil {
+		return err
+	}
+	r.m.pins.hold(r.rec.ID, need)
 	r.recovered.Store(true)
+	r.m.pins.flush(ctx) // by the last one to recover: until then what is needed is not known
 	// What stood for the unknown until now is known.
 	r.m.frontier.Done(r.writer, epoch.Interval{From: r.held, To: r.held}, false)
 	r.m.frontier.Pending(r.writer, slices.DeleteFunc(epochs, func(e int64) bool { return e <= r.held })...)
@@ -223,12 +228,17 @@ func (r *runner) tablePaths() []string {
 }
 
 // checkpoint captures the state between two steps and uploads it; wait says whether to wait for that.
-// When it is durable, pins on the inputs move up to it.
+// When it is durable, pins on the inputs move up to it, and, unless it is the last before an end, the one on the sink.
 func (r *runner) checkpoint(ctx context.Context, wait bool) error {
 	r.upload.Wait() // one at a time
 	h := checkpointHeader{Job: r.rec.ID, Epoch: r.done, Snapshot: r.out.last(), Tables: map[int]int64{}, TableHash: map[int]string{},
 		Offsets: map[int]connector.Offsets{}, Watermarks: map[int]time.Time{}}
 	pins := r.needed()
+	if !wait {
+		if err := r.out.hold(ctx, pins); err != nil {
+			return err
+		}
+	}
 	for _, in := range r.inputs {
 		if in.table != nil {
 			h.Tables[in.index], h.TableHash[in.index] = in.table.position()

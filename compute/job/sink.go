@@ -35,6 +35,9 @@ type sink interface {
 	restore(r io.Reader) error
 	// mark returns what protects the last commit from every engine's expiry: recovery starts from it.
 	mark() func(ctx context.Context) error
+	// hold adds to need the version of the sink's own table from which later commits lie, so that none of them
+	// expires before it is marked.
+	hold(ctx context.Context, need map[string]int64) error
 	guarantee() string
 	stateBytes() int64
 	// last is the snapshot of the last commit, 0 for none.
@@ -202,6 +205,8 @@ func (s *connectorSink) last() int64       { return 0 }
 func (s *connectorSink) mark() func(context.Context) error {
 	return func(context.Context) error { return nil }
 }
+
+func (s *connectorSink) hold(context.Context, map[string]int64) error { return nil }
 
 func (s *connectorSink) close() {
 	s.drop()

@@ -43,6 +43,9 @@ type tableSink struct {
 	prev      *snapshot.Snapshot
 	taken     []commit.Input // the inputs of prev
 	rows      int64
+	// marked is the snapshot that the job's tag protects, as far as this runner has moved it. Uploads of
+	// checkpoints write it, one at a time; between two of them the runner reads it.
+	marked snapshot.ID
 }
 
 // jobTag protects a job's last snapshot.
@@ -361,8 +364,33 @@ func (s *tableSink) mark() func(context.Context) error {
 		if last == nil {
 			return nil
 		}
-		return s.snaps.PutTag(ctx, snapshot.Tag{Name: jobTag(s.r.rec.ID), Snapshot: last})
+		if err := s.snaps.PutTag(ctx, snapshot.Tag{Name: jobTag(s.r.rec.ID), Snapshot: last}); err != nil {
+			return err
+		}
+		s.marked = last.ID
+		return nil
 	}
+}
+
+// hold keeps the job's last snapshot until it is marked; after that whatever is newest, which costs an idle job's
+// table no history.
+func (s *tableSink) hold(ctx context.Context, need map[string]int64) error {
+	id := snapshot.ID(1) // the first one to come
+	if s.prev != nil && s.prev.ID != s.marked {
+		id = s.prev.ID
+	} else {
+		latest, err := s.snaps.Latest(ctx)
+		if err != nil && !errors.Is(err, snapshot.ErrNone) {
+			return fmt.Errorf("newest snapshot of %s: %w", s.path, err)
+		}
+		if latest != nil {
+			id = latest.ID
+		}
+	}
+	if was, ok := need[s.path]; !ok || int64(id) < was {
+		need[s.path] = int64(id)
+	}
+	return nil
 }
 
 func (s *tableSink) close() {
