@@ -3,10 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -85,35 +83,6 @@ func (c *lineageCmd) Run(env *tablecmd.Env) error {
 		rows := [][]string{{"from", "to", "job", "version read", "snapshot made"}}
 		for _, e := range g.Edges {
 			rows = append(rows, []string{e.From, e.To, e.Job, e.Version, strconv.FormatInt(e.Snapshot, 10)})
-		}
-		writeTable(w, rows)
-		return nil
-	})
-}
-
-// cutCmd are the commands about cuts.
-type cutCmd struct {
-	Show cutShow `cmd:"" help:"Show the newest versions of tables that belong together."`
-}
-
-type cutShow struct {
-	serverFlags
-	Tables []string `arg:"" optional:"" help:"Tables as db.table. Default: all."`
-}
-
-// Run implements the command.
-func (c *cutShow) Run(env *tablecmd.Env) error {
-	var cut api.CutInfo
-	path := "/v1/cut?tables=" + url.QueryEscape(strings.Join(c.Tables, ","))
-	return inquire(env, c.serverFlags, request{path: path, out: &cut}, func(w io.Writer) error {
-		fmt.Fprintf(w, "epoch %d, %d ms old", cut.Epoch, cut.AgeMillis)
-		if cut.HeldBy != "" {
-			fmt.Fprintf(w, ", held by job %s", cut.HeldBy)
-		}
-		fmt.Fprintln(w)
-		rows := [][]string{{"table", "snapshot"}}
-		for _, t := range slices.Sorted(maps.Keys(cut.Tables)) {
-			rows = append(rows, []string{t, strconv.FormatInt(cut.Tables[t], 10)})
 		}
 		writeTable(w, rows)
 		return nil

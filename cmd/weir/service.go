@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"time"
@@ -97,6 +98,7 @@ func (e *engine) open(ctx context.Context, o engineOptions) (err error) {
 	}
 	e.svc.Jobs = e.jobs
 	e.cuts = consistency.New(e.store, e.jobs.Log(), e.jobs.Frontier(), e.jobName, time.Now)
+	maps.Copy(e.svc.Procedures, consistency.Procedures(e.jobs))
 	files, err := fileCache(e.store, o.Data)
 	if err != nil {
 		return err
