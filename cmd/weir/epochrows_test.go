@@ -20,9 +20,15 @@ import (
 // epochRows are the sizes of epochs that must not matter: a row at a time, a few, and everything at once.
 var epochRows = []int{1, 100, 100_000}
 
+// epochRowsTotal are the rows that go through epochs of every size.
+const epochRowsTotal = 5000
+
+// pendingEpochs are how many epochs of a source may wait for its job, which then takes them into one commit.
+const pendingEpochs = 2
+
 // The demo's tables do not depend on how many rows an epoch takes: each size gives what plain DuckDB computes.
 func TestDemoDoesNotDependOnEpochSizes(t *testing.T) {
-	until := "2013-01-01 13:30:00" // with the first departures and arrivals
+	until := "2013-01-02 21:00:00" // the first 5,000 events and some, with departures and arrivals
 	data := t.TempDir()
 	ref := openReference(t, filepath.ToSlash(filepath.Join(data, "flights")))
 	for _, n := range epochRows {
@@ -45,13 +51,13 @@ func TestDemoDoesNotDependOnEpochSizes(t *testing.T) {
 				t.Fatalf("%s: %v", name, err)
 			}
 		}
-		settle(t, e, 2*time.Minute)
+		settle(t, e, 5*time.Minute)
 		j, err := e.jobs.Show(replayJob)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if min := j.RowsOut / int64(n); j.RowsOut < 500 || j.Epoch < min {
-			t.Errorf("%d rows went through %d epochs of at most %d", j.RowsOut, j.Epoch, n)
+		if min := j.RowsOut / int64(n); j.RowsOut < epochRowsTotal || j.Epoch < min || j.Snapshot < min/pendingEpochs {
+			t.Errorf("%d rows went through %d epochs of at most %d and %d commits", j.RowsOut, j.Epoch, n, j.Snapshot)
 		}
 		ref.compare(t, e, until)
 		e.close(t.Context())
@@ -63,7 +69,7 @@ func TestDemoDoesNotDependOnEpochSizes(t *testing.T) {
 
 // queryTables are small, with NULLs, repeated rows, keys that meet nothing and updates of a key.
 const queryTables = `
-CREATE TABLE gen (id INT) WITH ('connector' = 'datagen', 'number-of-rows' = '240', 'fields.id.kind' = 'sequence', 'fields.id.start' = '1', 'fields.id.end' = '240');
+CREATE TABLE gen (id INT) WITH ('connector' = 'datagen', 'number-of-rows' = '5000', 'fields.id.kind' = 'sequence', 'fields.id.start' = '1', 'fields.id.end' = '5000');
 CREATE TABLE sale (id INT, who INT, item STRING, n INT, price DECIMAL(10, 2), at TIMESTAMP(3), WATERMARK FOR at AS at);
 INSERT INTO sale SELECT id, NULLIF(MOD(id * 7, 23), 5), CONCAT('item', CAST(MOD(id, 6) AS STRING)), NULLIF(MOD(id, 10), 3),
 	CAST(id AS DECIMAL(10, 2)) / 4, TIMESTAMPADD(MINUTE, id * 3, TIMESTAMP '2024-02-28 22:00:00') FROM gen;
