@@ -134,7 +134,7 @@ func (s *service) wire(ctx context.Context, tokens *auth.Store) (err error) {
 		return fmt.Errorf("register job metrics: %w", err)
 	}
 	rest := api.New(api.Options{Services: e.svc, Queries: e.queries, Cuts: e.cuts, Tokens: tokens, Ready: s.ready,
-		Lineage: e.lineage, Verifier: e.verify, Version: version()})
+		Lineage: e.lineage, Verifier: e.verify, Version: version(), Settings: s.opts.settings()})
 	s.web, err = web.New(web.Options{API: rest, Tokens: tokens, Metrics: reg, Console: true, Logger: s.opts.Logger})
 	return err
 }

@@ -44,7 +44,9 @@ type Options struct {
 	// Ready says why the service cannot serve yet; nil: it can.
 	Ready   func(context.Context) error
 	Version string
-	Now     func() time.Time
+	// Settings are told by /v1/config: no secrets.
+	Settings []Setting
+	Now      func() time.Time
 	// BodyMax bounds a request's body in bytes. Zero means 16 MiB.
 	BodyMax int64
 	// QueryTimeoutMax bounds what a request may ask for as timeout. Zero means 1 h.
@@ -65,6 +67,7 @@ type API struct {
 	opts     Options
 	sessions *sessions
 	shelf    *shelf
+	started  time.Time
 	closing  chan struct{}
 }
 
@@ -82,7 +85,7 @@ func New(o Options) *API {
 	if o.Version == "" {
 		o.Version = "dev"
 	}
-	a := &API{opts: o, sessions: newSessions(o.Now), closing: make(chan struct{})}
+	a := &API{opts: o, sessions: newSessions(o.Now), started: o.Now(), closing: make(chan struct{})}
 	if o.Services != nil {
 		a.shelf = newShelf(o.Services.Catalog)
 	}
@@ -104,6 +107,9 @@ func (a *API) mount(r chi.Router) huma.API {
 	cfg.Security = []map[string][]string{{"token": {}}}
 	h := humachi.New(r, cfg)
 	a.queryRoutes(h)
+	a.explainRoutes(h)
+	a.completionRoutes(h)
+	a.metaRoutes(h)
 	a.tableRoutes(h)
 	a.jobRoutes(h)
 	a.lineageRoutes(h)

@@ -5,12 +5,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 
 	"github.com/weir-lake/weir/compute/job"
+	"github.com/weir-lake/weir/internal/layout"
 	"github.com/weir-lake/weir/table/catalog"
 	"github.com/weir-lake/weir/web/auth"
 )
@@ -23,8 +26,9 @@ type NewJob struct {
 	Options  map[string]string `json:"options,omitempty" doc:"as SET does"`
 }
 
-type jobPath struct {
-	ID string `path:"id" doc:"id or name"`
+// JobPath names a job in a route.
+type JobPath struct {
+	ID string `path:"id" maxLength:"255" doc:"id or name"`
 }
 
 func (a *API) jobRoutes(h huma.API) {
@@ -39,26 +43,18 @@ func (a *API) jobRoutes(h huma.API) {
 	create := a.op(h, http.MethodPost, "/v1/jobs", "create-job", "Start a job")
 	create.DefaultStatus = http.StatusCreated
 	huma.Register(h, create, limited(a.createJob))
-	huma.Register(h, a.op(h, http.MethodGet, "/v1/jobs/{id}", "show-job", "Show a job"), limited(a.onJob(func(_ context.Context, m *job.Manager, id string) (job.Status, error) { return m.Show(id) })))
+	huma.Register(h, a.op(h, http.MethodGet, "/v1/jobs/{id}", "show-job", "Show a job: its operators as a graph, its last commits and failures, and how it is"), limited(a.jobDetail))
 	huma.Register(h, a.op(h, http.MethodPost, "/v1/jobs/{id}/stop", "stop-job", "Stop a job after its last epoch"), limited(a.onJob(func(ctx context.Context, m *job.Manager, id string) (job.Status, error) { return m.StopJob(ctx, id) })))
 	huma.Register(h, a.op(h, http.MethodPost, "/v1/jobs/{id}/restart", "restart-job", "Start a job again where it was"), limited(a.onJob(func(ctx context.Context, m *job.Manager, id string) (job.Status, error) { return m.Restart(ctx, id) })))
 	huma.Register(h, a.op(h, http.MethodDelete, "/v1/jobs/{id}", "drop-job", "Drop a job; its table stays"),
-		limited(func(ctx context.Context, in *jobPath) (*struct{}, error) {
+		limited(func(ctx context.Context, in *JobPath) (*struct{}, error) {
 			m, err := a.jobs()
 			if err != nil {
 				return nil, err
 			}
 			return nil, m.Drop(ctx, in.ID)
 		}))
-	huma.Register(h, a.op(h, http.MethodGet, "/v1/jobs/{id}/logs", "job-logs", "The newest lines of a job's log"),
-		limited(func(_ context.Context, in *jobPath) (*body[list[job.LogLine]], error) {
-			m, err := a.jobs()
-			if err != nil {
-				return nil, err
-			}
-			lines, err := m.Logs(in.ID)
-			return listing(lines), err
-		}))
+	huma.Register(h, a.op(h, http.MethodGet, "/v1/jobs/{id}/logs", "job-logs", "The newest lines of a job's log"), limited(a.jobLogs))
 	events := a.op(h, http.MethodGet, "/v1/jobs/events", "job-events", "Counters of all jobs, once a second")
 	events.Description = "Server-sent events named jobs; data is an array of counters."
 	events.Responses["200"] = &huma.Response{Description: "The events.", Content: map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{Type: "string"}}}}
@@ -78,6 +74,85 @@ func (a *API) jobs() (*job.Manager, error) {
 	return a.opts.Services.Jobs, nil
 }
 
+// JobDetail is all about a job.
+type JobDetail struct {
+	job.Detail
+	Graph JobGraph `json:"graph"`
+}
+
+// JobGraph is a job's operators as they are drawn; what each does is in operators at its id.
+type JobGraph struct {
+	Nodes []JobNode   `json:"nodes" nullable:"false"`
+	Edges []GraphEdge `json:"edges" nullable:"false"`
+}
+
+// JobNode is an operator in the graph.
+type JobNode struct {
+	ID   int    `json:"id" doc:"position in operators"`
+	Name string `json:"name"`
+	Kind string `json:"kind" enum:"source,operator,sink"`
+	layout.Point
+}
+
+func (a *API) jobDetail(_ context.Context, in *JobPath) (*body[JobDetail], error) {
+	m, err := a.jobs()
+	if err != nil {
+		return nil, err
+	}
+	d, err := m.Detail(in.ID)
+	return answer(JobDetail{d, jobGraph(d.Operators)}), err
+}
+
+// jobGraph places operators; the last one is the sink.
+func jobGraph(ops []job.Operator) JobGraph {
+	g := JobGraph{Nodes: []JobNode{}}
+	inputs := make([][]int, len(ops))
+	for i, o := range ops {
+		inputs[i] = o.Inputs
+		kind := "operator"
+		switch {
+		case len(o.Inputs) == 0:
+			kind = "source"
+		case i == len(ops)-1:
+			kind = "sink"
+		}
+		g.Nodes = append(g.Nodes, JobNode{ID: i, Name: o.Name, Kind: kind})
+	}
+	places, edges := layered(inputs)
+	for i, at := range places {
+		g.Nodes[i].Point = at
+	}
+	g.Edges = edges
+	return g
+}
+
+// logsInput says which lines of a log are wanted.
+type logsInput struct {
+	JobPath
+	Search string `query:"search" maxLength:"200" doc:"only lines with this text, capital or not"`
+	Level  string `query:"level" enum:"info,warn,error" doc:"only lines of this level or above"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"1000" doc:"the newest"`
+}
+
+// logLevels are the levels of a job's log, least first.
+var logLevels = []string{"info", "warn", "error"}
+
+func (a *API) jobLogs(_ context.Context, in *logsInput) (*body[list[job.LogLine]], error) {
+	m, err := a.jobs()
+	if err != nil {
+		return nil, err
+	}
+	lines, err := m.Logs(in.ID)
+	if err != nil {
+		return nil, err
+	}
+	least, search := slices.Index(logLevels, in.Level), strings.ToLower(in.Search)
+	lines = slices.DeleteFunc(slices.Clone(lines), func(l job.LogLine) bool {
+		return slices.Index(logLevels, l.Level) < least || !strings.Contains(strings.ToLower(l.Text), search)
+	})
+	return listing(lines[max(0, len(lines)-in.Limit):]), nil
+}
+
 func (a *API) createJob(ctx context.Context, in *struct{ Body NewJob }) (*body[job.Status], error) {
 	m, err := a.jobs()
 	if err != nil {
@@ -92,8 +167,8 @@ func (a *API) createJob(ctx context.Context, in *struct{ Body NewJob }) (*body[j
 }
 
 // onJob makes a handler of something done to one job.
-func (a *API) onJob(fn func(context.Context, *job.Manager, string) (job.Status, error)) func(context.Context, *jobPath) (*body[job.Status], error) {
-	return func(ctx context.Context, in *jobPath) (*body[job.Status], error) {
+func (a *API) onJob(fn func(context.Context, *job.Manager, string) (job.Status, error)) func(context.Context, *JobPath) (*body[job.Status], error) {
+	return func(ctx context.Context, in *JobPath) (*body[job.Status], error) {
 		m, err := a.jobs()
 		if err != nil {
 			return nil, err
