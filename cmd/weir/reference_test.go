@@ -185,7 +185,7 @@ func TestReplayEqualsDuckDBAtEveryCut(t *testing.T) {
 	for i := range cuts + 1 {
 		until := start.Add(time.Duration(i) * step).Format("2006-01-02 15:04:05")
 		if i == cuts {
-			until = "2014-01-05 00:00:00" // after the last event
+			until = yearEnd
 		}
 		d := &demo{engine: e, data: data, speed: "max", until: until}
 		if err := d.setPace(t.Context()); err != nil {
