@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
-	"strconv"
 	"strings"
 
 	"github.com/weir-lake/weir/cmd/weir/tablecmd"
@@ -62,29 +60,4 @@ func (c *verifyCmd) Run(env *tablecmd.Env) error {
 		return errkind.Errorf(errkind.Conflict, "verify: %s", strings.Join(bad, ", "))
 	}
 	return nil
-}
-
-// lineageCmd shows where a table comes from and goes to.
-type lineageCmd struct {
-	serverFlags
-	Table string `arg:"" help:"Table as db.table."`
-	Depth int    `placeholder:"N" help:"Steps up and down. Default: all."`
-}
-
-// Run implements the command.
-func (c *lineageCmd) Run(env *tablecmd.Env) error {
-	table := c.Table
-	if !strings.Contains(table, ".") {
-		table = "default." + table
-	}
-	var g lineage.Graph
-	q := url.Values{"table": {table}, "depth": {strconv.Itoa(c.Depth)}}
-	return inquire(env, c.serverFlags, request{path: "/v1/lineage?" + q.Encode(), out: &g}, func(w io.Writer) error {
-		rows := [][]string{{"from", "to", "job", "version read", "snapshot made"}}
-		for _, e := range g.Edges {
-			rows = append(rows, []string{e.From, e.To, e.Job, e.Version, strconv.FormatInt(e.Snapshot, 10)})
-		}
-		writeTable(w, rows)
-		return nil
-	})
 }

@@ -109,8 +109,8 @@ func (e *engine) open(ctx context.Context, o engineOptions) (err error) {
 		return err
 	}
 	e.svc.Querier = e.queries
-	e.lineage = lineage.NewIndex(e.store, e.jobs, e.svc)
-	e.svc.System = e.lineage.Tables(time.Now)
+	e.lineage = lineage.NewIndex(cat, e.jobs, e.svc, time.Now)
+	e.svc.System = e.lineage.Tables()
 	e.verify = lineage.NewVerifier(e.jobs, e.queries, time.Now)
 	return nil
 }

@@ -15,15 +15,14 @@ import (
 
 	"github.com/weir-lake/weir/compute/session"
 	"github.com/weir-lake/weir/internal/errkind"
+	"github.com/weir-lake/weir/lineage"
 	"github.com/weir-lake/weir/olap"
 	"github.com/weir-lake/weir/web/auth"
 )
 
 // Lineage tells where tables come from and go to; package lineage implements it.
 type Lineage interface {
-	// Lineage is what is up- and downstream of a table ("db.table"; empty: of all), at most depth steps
-	// away (0: no limit), as a value for encoding/json.
-	Lineage(ctx context.Context, table string, depth int) (any, error)
+	Lineage(ctx context.Context, ask lineage.Ask) (*lineage.Graph, error)
 }
 
 // Verifier recomputes tables from their inputs; package lineage implements it.

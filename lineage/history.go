@@ -1,0 +1,342 @@
+package lineage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/weir-lake/weir/internal/errkind"
+	"github.com/weir-lake/weir/storage/objstore"
+	"github.com/weir-lake/weir/table/catalog"
+	"github.com/weir-lake/weir/table/commit"
+	"github.com/weir-lake/weir/table/snapshot"
+)
+
+const (
+	// snapshotsMax bounds the snapshots kept per table: an hour of one a second. Older ones are not shown.
+	snapshotsMax = 4096
+	// readersMax is how many tables are looked at at once.
+	readersMax = 8
+	// lookMax is a look at all tables that no request minds waiting for. A warehouse that takes longer is looked at
+	// beside the requests for the graph, which may then be looksOld times that old.
+	lookMax  = 50 * time.Millisecond
+	looksOld = 20
+	// lookTimeout bounds a look beside the requests.
+	lookTimeout = 5 * time.Minute
+)
+
+// fact is what one snapshot says of itself.
+type fact struct {
+	id     int64
+	kind   snapshot.CommitKind
+	user   string
+	made   int64 // Unix milliseconds
+	engine string
+	commit.Provenance
+	properties map[string]string
+}
+
+// moves reports a snapshot that changed rows: the others arrange or describe what is there.
+func (f *fact) moves() bool { return f.kind != snapshot.Compact && f.kind != snapshot.Analyze }
+
+// history is the retained snapshots of one table, oldest first. It is never changed.
+type history struct {
+	facts []*fact
+	last  objstore.Info // of the newest snapshot's file
+}
+
+// at is the place of the snapshot, or of the first one after it.
+func (h *history) at(id int64) (int, bool) {
+	return slices.BinarySearchFunc(h.facts, id, func(f *fact, id int64) int { return int(f.id - id) })
+}
+
+// within are the facts of (from, to].
+func (h *history) within(from, to int64) []*fact {
+	a, _ := h.at(from + 1)
+	b, _ := h.at(to + 1)
+	return h.facts[min(a, b):b]
+}
+
+// upTo is the newest fact up to id that changed rows; nil when none is retained.
+func (h *history) upTo(id int64) *fact {
+	n, _ := h.at(id + 1)
+	for _, f := range slices.Backward(h.facts[:n]) {
+		if f.moves() {
+			return f
+		}
+	}
+	return nil
+}
+
+// newest is the newest fact that changed rows.
+func (h *history) newest() *fact {
+	if len(h.facts) == 0 {
+		return nil
+	}
+	return h.upTo(h.facts[len(h.facts)-1].id)
+}
+
+// shelf is the histories of all tables at one look. It is never changed.
+type shelf struct {
+	tables  map[string]*history // by "db.table"; connector tables have an empty one
+	names   []string            // sorted
+	outside map[string]string   // connector of tables that have one
+	began   time.Time
+	took    time.Duration
+}
+
+// of is the history of a table; one that is not there is empty.
+func (s *shelf) of(table string) *history {
+	if h := s.tables[table]; h != nil {
+		return h
+	}
+	return &history{}
+}
+
+// histories looks at the snapshots of all tables, and remembers them: a look reads only what is new.
+type histories struct {
+	cat  *catalog.Catalog
+	now  func() time.Time
+	turn chan struct{} // of who looks
+	mu   struct {
+		sync.Mutex
+		shelf *shelf
+		busy  bool // a look beside the requests is under way
+	}
+}
+
+func newHistories(cat *catalog.Catalog, now func() time.Time) *histories {
+	return &histories{cat: cat, now: now, turn: make(chan struct{}, 1)}
+}
+
+func (h *histories) current() *shelf {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.mu.shelf
+}
+
+// fresh is a look that began after it was asked for. Those who ask meanwhile share the next one.
+func (h *histories) fresh(ctx context.Context) (*shelf, error) {
+	asked := h.now()
+	select {
+	case h.turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	defer func() { <-h.turn }()
+	old := h.current()
+	if old != nil && !old.began.Before(asked) {
+		return old, nil
+	}
+	s, err := h.look(ctx, old)
+	if err != nil {
+		return nil, fmt.Errorf("look at the snapshots of the warehouse: %w", err)
+	}
+	h.mu.Lock()
+	h.mu.shelf = s
+	h.mu.Unlock()
+	return s, nil
+}
+
+// recent is a look that is new enough for a picture: a new one where that is soon done, else the last one, while
+// the next is under way.
+func (h *histories) recent(ctx context.Context) (*shelf, error) {
+	s := h.current()
+	if s == nil || s.took <= lookMax || h.now().Sub(s.began) > looksOld*s.took {
+		return h.fresh(ctx)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.mu.busy {
+		h.mu.busy = true
+		go h.beside(context.WithoutCancel(ctx))
+	}
+	return s, nil
+}
+
+func (h *histories) beside(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	_, _ = h.fresh(ctx) // the request that needs it will meet the error itself
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.mu.busy = false
+}
+
+// look reads what is new since old, which may be nil.
+func (h *histories) look(ctx context.Context, old *shelf) (*shelf, error) {
+	s := &shelf{tables: map[string]*history{}, outside: map[string]string{}, began: h.now()}
+	if old == nil {
+		old = &shelf{}
+	}
+	ids, err := h.list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var mu sync.Mutex
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(readersMax)
+	for _, id := range ids {
+		name := id.String()
+		s.names = append(s.names, name)
+		g.Go(func() error {
+			next, connector, err := h.table(ctx, id, old)
+			if errkind.Is(err, errkind.NotFound) {
+				return nil // dropped meanwhile
+			}
+			if err != nil {
+				return fmt.Errorf("table %s: %w", name, err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			s.tables[name] = next
+			if connector != "" {
+				s.outside[name] = connector
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	s.took = h.now().Sub(s.began)
+	return s, nil
+}
+
+func (h *histories) list(ctx context.Context) ([]catalog.Identifier, error) {
+	dbs, err := h.cat.Databases(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []catalog.Identifier
+	for _, db := range dbs {
+		tables, err := h.cat.Tables(ctx, db)
+		if errors.Is(err, catalog.ErrNoDatabase) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range tables {
+			out = append(out, catalog.Identifier{Database: db, Table: t})
+		}
+	}
+	return out, nil
+}
+
+// table looks at one table. Whether it is behind a connector is asked as long as it has no snapshot.
+func (h *histories) table(ctx context.Context, id catalog.Identifier, old *shelf) (*history, string, error) {
+	next, err := h.refresh(ctx, snapshot.NewManager(h.cat.TableStore(id), ""), h.cat.TableStore(id), old.of(id.String()))
+	if err != nil || len(next.facts) > 0 {
+		return next, "", err
+	}
+	if c := old.outside[id.String()]; c != "" {
+		return next, c, nil
+	}
+	sc, err := h.cat.Table(ctx, id)
+	if err != nil {
+		return nil, "", err
+	}
+	if sc.Connector() {
+		return next, sc.Options["connector"], nil
+	}
+	return next, "", nil
+}
+
+// refresh brings a history up to date: newer snapshots are added and expired ones leave. When the newest one that is
+// known is not the same file any more (a rollback, another table of the name), all are read again.
+func (h *histories) refresh(ctx context.Context, snaps *snapshot.Manager, store objstore.Store, old *history) (*history, error) {
+	latest, err := snaps.LatestID(ctx)
+	if errors.Is(err, snapshot.ErrNone) {
+		return &history{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	first := snapshot.ID(1)
+	var facts []*fact
+	if n := len(old.facts); n > 0 {
+		known := snapshot.ID(old.facts[n-1].id)
+		info, err := store.Stat(ctx, snaps.Key(known))
+		if err != nil && !errors.Is(err, objstore.ErrNotFound) {
+			return nil, err
+		}
+		if err == nil && info == old.last {
+			first, facts = known+1, old.facts
+		}
+	}
+	earliest, err := snaps.EarliestID(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if first > latest && len(facts) > 0 && facts[0].id >= int64(earliest) {
+		return old, nil
+	}
+	first = max(first, earliest, latest-snapshotsMax+1)
+	add, err := readFacts(ctx, snaps, first, latest)
+	if err != nil {
+		return nil, err
+	}
+	oldest := max(int64(earliest), int64(latest)-snapshotsMax+1)
+	n, _ := slices.BinarySearchFunc(facts, oldest, func(f *fact, id int64) int { return int(f.id - id) })
+	next := &history{facts: slices.Concat(facts[n:], add)}
+	if len(next.facts) == 0 {
+		return next, nil
+	}
+	next.last, err = store.Stat(ctx, snaps.Key(snapshot.ID(next.facts[len(next.facts)-1].id)))
+	if errors.Is(err, objstore.ErrNotFound) {
+		return &history{}, nil // expired or rolled back in this moment; the next look sees it
+	}
+	return next, err
+}
+
+// readFacts reads snapshots; those that expire meanwhile are left out.
+func readFacts(ctx context.Context, snaps *snapshot.Manager, first, last snapshot.ID) ([]*fact, error) {
+	var out []*fact
+	for id := first; id <= last; id++ {
+		s, err := snaps.Get(ctx, id)
+		if errkind.Is(err, errkind.NotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		f, err := factOf(s)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, f)
+	}
+	return out, nil
+}
+
+// Prefixes of snapshot properties by which other engines are known.
+var enginePrefixes = []string{"flink", "spark"}
+
+func factOf(s *snapshot.Snapshot) (*fact, error) {
+	p, err := commit.ProvenanceOf(s)
+	if err != nil {
+		return nil, err
+	}
+	f := &fact{id: int64(s.ID), kind: s.CommitKind, user: s.CommitUser, made: s.TimeMillis, Provenance: p}
+	for name, value := range s.Properties {
+		for _, e := range enginePrefixes {
+			if strings.HasPrefix(strings.ToLower(name), e) {
+				f.engine = e
+			}
+		}
+		if name == propRevision || name == propBackfill {
+			if f.properties == nil {
+				f.properties = map[string]string{}
+			}
+			f.properties[name] = value
+		}
+	}
+	return f, nil
+}
