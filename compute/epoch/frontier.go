@@ -227,6 +227,14 @@ func (f *Frontier) Table(t string) int64 {
 	return e
 }
 
+// Completed is the newest epoch that the writer has completed; the clock for one that is not live.
+func (f *Frontier) Completed(w Writer) int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	e, _ := f.completedLocked(w, map[Writer]bool{})
+	return e
+}
+
 // Inputs is the newest epoch completed by everything w reads, and the epochs pending for w up to it.
 func (f *Frontier) Inputs(w Writer) (upTo int64, pending []int64) {
 	f.mu.Lock()

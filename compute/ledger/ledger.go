@@ -128,6 +128,12 @@ func (l *Ledger[T]) widen(ctx context.Context, t *table.Table) error {
 	return t.Alter(ctx, add...)
 }
 
+// Create makes the table if it is not there, so that SQL can read it before its first row.
+func (l *Ledger[T]) Create(ctx context.Context) error {
+	_, err := l.open(ctx, true)
+	return err
+}
+
 // Put stores the rows, each in the place of the one with its key, in one commit.
 func (l *Ledger[T]) Put(ctx context.Context, rows ...T) error {
 	if len(rows) == 0 {
