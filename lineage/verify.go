@@ -5,11 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/google/uuid"
 
 	"github.com/weir-lake/weir/compute/connector"
+	"github.com/weir-lake/weir/compute/cut"
 	"github.com/weir-lake/weir/compute/expr"
 	"github.com/weir-lake/weir/compute/job"
 	"github.com/weir-lake/weir/compute/plan"
@@ -33,6 +37,7 @@ type Report struct {
 	Table    string    `json:"table"`
 	Answer   string    `json:"answer"`
 	Reason   string    `json:"reason,omitempty"` // of not checkable and inputs expired
+	Tag      string    `json:"tag,omitempty"`    // of the cut that was checked
 	Snapshot int64     `json:"snapshot,omitempty"`
 	Epoch    int64     `json:"epoch,omitempty"`
 	Rows     int64     `json:"rows"`          // of the table
@@ -67,8 +72,16 @@ func NewVerifier(jobs *job.Manager, q session.Querier, now func() time.Time) *Ve
 	return &Verifier{jobs: jobs, querier: q, now: now}
 }
 
-// Verify checks the table of a job (by id or name), or of every job when it is empty. The result is a []Report.
-func (v *Verifier) Verify(ctx context.Context, idOrName string) (any, error) {
+// Verify checks the table of a job (by id or name), or of every job when it is empty: its newest commit, or with a tag
+// its version in the cut of that name. The result is a []Report.
+func (v *Verifier) Verify(ctx context.Context, idOrName, tag string) (any, error) {
+	var in *cut.Record
+	if tag != "" {
+		var err error
+		if in, err = v.jobs.Cut(ctx, tag); err != nil {
+			return nil, fmt.Errorf("verify: %w", err)
+		}
+	}
 	var names []job.Status
 	if idOrName == "" {
 		names = v.jobs.List()
@@ -81,7 +94,7 @@ func (v *Verifier) Verify(ctx context.Context, idOrName string) (any, error) {
 	}
 	out := make([]Report, 0, len(names))
 	for _, s := range names {
-		r, err := v.one(ctx, s)
+		r, err := v.one(ctx, s, in)
 		if err != nil {
 			return nil, fmt.Errorf("verify %s: %w", s.Name, err)
 		}
@@ -90,10 +103,13 @@ func (v *Verifier) Verify(ctx context.Context, idOrName string) (any, error) {
 	return out, nil
 }
 
-func (v *Verifier) one(ctx context.Context, s job.Status) (*Report, error) {
+func (v *Verifier) one(ctx context.Context, s job.Status, in *cut.Record) (*Report, error) {
 	started := v.now()
 	r := &Report{Job: s.Name, Table: s.Sink}
-	err := v.check(ctx, s, r)
+	if in != nil {
+		r.Tag = in.Name
+	}
+	err := v.check(ctx, s, in, r)
 	r.Millis = v.now().Sub(started).Milliseconds()
 	switch {
 	case err == nil:
@@ -111,12 +127,16 @@ func (v *Verifier) one(ctx context.Context, s job.Status) (*Report, error) {
 	return r, nil
 }
 
-func (v *Verifier) check(ctx context.Context, s job.Status, r *Report) error {
-	made, err := v.jobs.Made(ctx, s.ID)
+func (v *Verifier) check(ctx context.Context, s job.Status, in *cut.Record, r *Report) error {
+	made, release, err := v.basis(ctx, s, in, r)
+	defer release()
 	if err != nil {
 		return err
 	}
-	r.Snapshot, r.Epoch = int64(made.Snapshot.ID), made.Provenance.Epoch
+	if made.Table.Snapshot != nil {
+		r.Snapshot = int64(made.Table.Snapshot.ID)
+	}
+	r.Epoch = made.Epoch
 	if why := volatile(made.Sink.Input); why != "" {
 		return errkind.New(errkind.Invalid, why)
 	}
@@ -128,9 +148,44 @@ func (v *Verifier) check(ctx context.Context, s job.Status, r *Report) error {
 		return fmt.Errorf("recompute: %w", err)
 	}
 	if err := v.stored(ctx, made, cmp.found); err != nil {
-		return fmt.Errorf("read snapshot %d of %s: %w", made.Snapshot.ID, r.Table, err)
+		return fmt.Errorf("read snapshot %d of %s: %w", r.Snapshot, r.Table, err)
 	}
 	return cmp.finish(r)
+}
+
+// basis is what the table is checked against: the recorded inputs of the newest commit, or, when those have expired,
+// table and inputs at the newest epoch they share; in a cut, table and inputs as they are there. The versions are held
+// until release is called.
+func (v *Verifier) basis(ctx context.Context, s job.Status, in *cut.Record, r *Report) (made *job.Made, release func(), err error) {
+	release = func() {}
+	if in != nil {
+		made, err = v.jobs.MadeIn(ctx, s.ID, in)
+		return made, release, err
+	}
+	if made, err = v.jobs.Made(ctx, s.ID); err != nil {
+		return nil, release, err
+	}
+	need := map[string]int64{made.Sink.Table.Path: 1}
+	for _, sc := range made.Scans {
+		if sc.Table.Connector() == "" {
+			need[sc.Table.Path] = 1
+		}
+	}
+	release = v.jobs.Hold("verify "+uuid.NewString(), need)
+	err = v.jobs.Pinned(ctx, made)
+	if !errors.Is(err, job.ErrExpired) {
+		return made, release, err
+	}
+	expired := err
+	present, err := v.jobs.PresentCut(ctx, slices.Sorted(maps.Keys(need)))
+	if err == nil {
+		made, err = v.jobs.MadeIn(ctx, s.ID, present)
+	}
+	if err != nil {
+		return nil, release, expired
+	}
+	r.Notes = append(r.Notes, fmt.Sprintf("checked at epoch %d instead of its last commit's: %v", present.Epoch, expired))
+	return made, release, nil
 }
 
 // volatile names what makes a query's result its own at every run.
@@ -170,7 +225,7 @@ func (v *Verifier) recompute(ctx context.Context, made *job.Made, fn func(arrow.
 	if err != nil {
 		return err
 	}
-	env := expr.Env{Clock: time.UnixMilli(made.Provenance.Clock).UTC(), Zone: time.UTC}
+	env := expr.Env{Clock: made.Clock, Zone: time.UTC}
 	for _, w := range made.Watermarks {
 		if env.Watermark == nil || w.Before(*env.Watermark) {
 			env.Watermark = &w
@@ -201,21 +256,21 @@ func (v *Verifier) query(ctx context.Context, root plan.Node, env expr.Env, fn f
 	}
 }
 
-// asOf is the query with every scan at its recorded snapshot.
+// asOf is the query with every scan at its version.
 func asOf(made *job.Made) (plan.Node, error) {
-	at := map[*plan.Scan]int64{}
+	at := map[*plan.Scan]job.Version{}
 	for i, sc := range made.Scans {
-		at[sc] = int64(made.Provenance.Inputs[i].ID)
+		at[sc] = made.Inputs[i]
 	}
 	var rewrite func(n plan.Node) plan.Node
 	rewrite = func(n plan.Node) plan.Node {
 		if sc, ok := n.(*plan.Scan); ok {
-			id := at[sc]
-			if id == 0 {
-				return &plan.Values{Cols: sc.Columns()} // it had no snapshot yet
+			v := at[sc]
+			if v.Snapshot == nil {
+				return &plan.Values{Cols: sc.Columns()} // it had none yet
 			}
 			c := *sc
-			c.AsOf = &plan.AsOf{Snapshot: id}
+			c.AsOf = &v.AsOf
 			return &c
 		}
 		in := n.Inputs()
@@ -231,10 +286,13 @@ func asOf(made *job.Made) (plan.Node, error) {
 	return rewrite(made.Sink.Input), nil
 }
 
-// stored reads the table at the job's snapshot.
+// stored reads the job's table at its version.
 func (v *Verifier) stored(ctx context.Context, made *job.Made, fn func(arrow.RecordBatch, []int32) error) error {
+	if made.Table.Snapshot == nil {
+		return nil
+	}
 	t := *made.Sink.Table
-	sc := &plan.Scan{Table: &t, Out: made.Sink.Target, AsOf: &plan.AsOf{Snapshot: int64(made.Snapshot.ID)}}
+	sc := &plan.Scan{Table: &t, Out: made.Sink.Target, AsOf: &made.Table.AsOf}
 	return v.query(ctx, sc, expr.Env{Zone: time.UTC}, fn)
 }
 

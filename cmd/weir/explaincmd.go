@@ -17,6 +17,7 @@ type verifyCmd struct {
 	serverFlags
 	Job string `arg:"" optional:"" help:"Id or name of the job whose table is checked."`
 	All bool   `help:"Check the tables of all jobs."`
+	Tag string `placeholder:"NAME" help:"Check the versions in the cut of this name. Default: the newest commits."`
 }
 
 // Validate implements kong's check of a command line.
@@ -30,7 +31,7 @@ func (c *verifyCmd) Validate() error {
 // Run implements the command. It fails when a table differs or its inputs are gone.
 func (c *verifyCmd) Run(env *tablecmd.Env) error {
 	var reports []lineage.Report
-	req := request{method: http.MethodPost, path: "/v1/verify", in: api.VerifyRequest{Job: c.Job, All: c.All}, out: &reports}
+	req := request{method: http.MethodPost, path: "/v1/verify", in: api.VerifyRequest{Job: c.Job, All: c.All, Tag: c.Tag}, out: &reports}
 	err := inquire(env, c.serverFlags, req, func(w io.Writer) error {
 		for _, r := range reports {
 			fmt.Fprintf(w, "%s: %s, %d rows at snapshot %d", r.Table, r.Answer, r.Rows, r.Snapshot)

@@ -27,9 +27,9 @@ type Lineage interface {
 
 // Verifier recomputes tables from their inputs; package lineage implements it.
 type Verifier interface {
-	// Verify checks the table of a job (by id or name; empty: of all jobs) and gives its report as a value for
-	// encoding/json.
-	Verify(ctx context.Context, job string) (any, error)
+	// Verify checks the table of a job (by id or name; empty: of all jobs), now or in the cut of a name, and gives its
+	// report as a value for encoding/json.
+	Verify(ctx context.Context, job, tag string) (any, error)
 }
 
 // Options of New. Services and Queries are needed; what is nil answers 503.

@@ -15,6 +15,7 @@ import (
 type VerifyRequest struct {
 	Job string `json:"job,omitempty" doc:"id or name"`
 	All bool   `json:"all,omitempty" doc:"the tables of all jobs"`
+	Tag string `json:"tag,omitempty" doc:"as they are in the cut of this name; default: the newest commits"`
 }
 
 func (a *API) lineageRoutes(h huma.API) {
@@ -54,7 +55,7 @@ func (a *API) verify(ctx context.Context, r VerifyRequest) (any, error) {
 	case r.All == (r.Job != ""):
 		return nil, errkind.New(errkind.Invalid, `verify: want {"job": ".."} or {"all": true}`)
 	}
-	return a.opts.Verifier.Verify(ctx, r.Job)
+	return a.opts.Verifier.Verify(ctx, r.Job, r.Tag)
 }
 
 // NewToken asks for a token.
