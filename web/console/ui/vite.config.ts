@@ -6,6 +6,10 @@ const service = process.env.WEIR ?? 'http://127.0.0.1:8480'
 
 export default defineConfig({
   base: './', // the service puts a <base> into the page, so that it works below any path
+  plugins: [{
+    name: 'base-of-dev', apply: 'serve',
+    transformIndexHtml: () => [{ tag: 'base', attrs: { href: '/' }, injectTo: 'head-prepend' as const }],
+  }],
   build: {
     outDir: 'dist',
     emptyOutDir: false, // the committed placeholder stays; scripts/clean.mjs removes the rest

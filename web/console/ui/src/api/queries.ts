@@ -34,3 +34,9 @@ export const tableQuery = (db: string, table: string) => queryOptions({
   queryFn: async ({ signal }) => unwrap(client.GET('/v1/tables/{db}/{table}', { signal, params: { path: { db, table } } })),
   refetchInterval: every.list,
 })
+
+export const summaryQuery = queryOptions({
+  queryKey: ['summary'],
+  queryFn: async ({ signal }) => unwrap(client.GET('/v1/health/summary', { signal })),
+  refetchInterval: every.live,
+})

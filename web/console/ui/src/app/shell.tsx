@@ -5,6 +5,7 @@ import { Fragment, useState } from 'react'
 import { basePath } from '../api/client'
 import { useLiveJobs } from '../api/events'
 import { signOut, useToken } from '../api/session'
+import { Notes } from '../ui/action'
 import { Icon, Logo } from '../ui/icons'
 import { Login } from './login'
 import { places } from './nav'
@@ -44,6 +45,7 @@ function Frame() {
         </div>
       </nav>
       <main className="main" id="main" tabIndex={-1}><Outlet /></main>
+      <Notes />
       <Shortcuts open={help} onOpen={setHelp} />
     </div>
   )

@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest'
-import { ago, bytes, count, duration, percent, rate, utc } from './format'
+import { ago, bytes, count, duration, many, percent, rate, utc } from './format'
 
 test('figures have units and are not rounded to nothing', () => {
   expect(count(1234567)).toBe('1,234,567')
   expect(count(undefined)).toBe('–')
+  expect([many(0, 'row'), many(1, 'row'), many(2000, 'row')]).toEqual(['0 rows', '1 row', '2,000 rows'])
   expect(bytes(0)).toBe('0 B')
   expect(bytes(1536)).toBe('1.5 KiB')
   expect(bytes(250 * 1024 * 1024)).toBe('250 MiB')

@@ -8,6 +8,11 @@ export function count(n: number | undefined | null): string {
   return n === undefined || n === null ? '–' : grouped.format(n)
 }
 
+/** A count of things: 1 epoch, 12 epochs. */
+export function many(n: number | undefined | null, thing: string): string {
+  return `${count(n)} ${thing}${n === 1 ? '' : 's'}`
+}
+
 const byteUnits = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB']
 
 /** Bytes in powers of 1024: 12.3 MiB. */

@@ -6,10 +6,12 @@ import { advice, Problem } from '../api/problem'
 export function ErrorBox({ error, what }: { error: unknown; what?: string }) {
   const text = error instanceof Error ? error.message : String(error)
   const todo = advice(error)
+  const more = todo && !text.includes(todo) ? todo : ''
+  const placed = error instanceof Problem && error.line > 0 // with the line and a mark below it
   return (
     <div className="problem" role="alert">
       <strong>{what ?? (error instanceof Problem && error.kind ? `Error (${error.kind})` : 'Error')}</strong>
-      {'\n'}{text}{todo && `\n${todo}`}
+      {'\n'}<span className={placed ? 'mono' : ''}>{text}</span>{more && `\n${more}`}
     </div>
   )
 }

@@ -128,9 +128,9 @@ export function Editor({ text, onText, catalog, mark, onRun, handle }: Props) {
 function languageOf(catalog: Catalog | undefined) {
   const schema: Record<string, SQLNamespace> = {}
   for (const t of catalog?.tables ?? []) {
-    const columns = (t.columns ?? []).map((c): Completion => ({ label: c.name, detail: c.type, type: 'property' }))
+    const columns = t.columns.map((c): Completion => ({ label: c.name, detail: c.type, type: 'property' }))
     const tables = (schema[t.database] ??= {}) as Record<string, SQLNamespace>
-    tables[t.name] = { self: { label: t.name, detail: t.kind, type: 'type' }, children: columns }
+    tables[t.name] = { self: { label: t.name, type: 'type' }, children: columns }
   }
   const keywords = catalog && catalog.keywords.length > 0 ? catalog.keywords.join(' ').toLowerCase() : flinkKeywords
   const dialect = SQLDialect.define({ keywords, types: flinkTypes, identifierQuotes: '`', doubleQuotedStrings: false, slashComments: false })
@@ -143,7 +143,7 @@ function languageOf(catalog: Catalog | undefined) {
 /** Functions, with their signature and what they do. */
 function functionsOf(catalog: Catalog | undefined): CompletionSource {
   const options = (catalog?.functions ?? []).map((f): Completion => ({
-    label: f.name, detail: f.signature, info: f.doc || undefined, type: 'function', apply: `${f.name}(`, boost: -1,
+    label: f.name, detail: f.signature, info: f.summary || undefined, type: 'function', apply: `${f.name}(`, boost: -1,
   }))
   return (c) => {
     const word = c.matchBefore(/\w+/)
@@ -158,7 +158,7 @@ function columnsInText(catalog: Catalog | undefined): CompletionSource {
     if (!word || c.state.sliceDoc(word.from - 1, word.from) === '.') return null
     const names = new Set(c.state.doc.toString().match(/\w+/g))
     const options = (catalog?.tables ?? []).filter((t) => names.has(t.name)).flatMap((t) =>
-      (t.columns ?? []).map((col): Completion => ({ label: col.name, detail: `${col.type} · ${t.name}`, type: 'property', boost: 2 })))
+      t.columns.map((col): Completion => ({ label: col.name, detail: `${col.type} · ${t.name}`, type: 'property', boost: 2 })))
     return options.length > 0 ? { from: word.from, options, validFor: /^\w*$/ } : null
   }
 }

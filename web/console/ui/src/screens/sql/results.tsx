@@ -11,11 +11,18 @@ import type { Change, Cut, Run } from './run'
 import type { Work } from './store'
 
 const Chart = lazy(() => import('./chart'))
+const Plan = lazy(() => import('./plan'))
 
-const views = [['rows', 'Rows'], ['chart', 'Chart'], ['history', 'History']] as const
+const views = [['rows', 'Rows'], ['chart', 'Chart'], ['plan', 'Plan'], ['history', 'History']] as const
 
 /** What the last statement answered. */
-export function Results({ work, onOpen, params }: { work: Work | undefined; onOpen: (sql: string) => void; params: Schemas['QueryRequest']['params'] }) {
+export function Results({ work, explained, onOpen, params }: {
+  work: Work | undefined
+  /** The statement whose plan is shown, if one was asked for; else the one that ran. */
+  explained: string
+  onOpen: (sql: string) => void
+  params: Schemas['QueryRequest']['params']
+}) {
   const [address, change] = useAddress()
   const view = address.view ?? 'rows'
   return (
@@ -28,7 +35,7 @@ export function Results({ work, onOpen, params }: { work: Work | undefined; onOp
         <div className="right">{work?.result?.outcome.kind === 'rows' && work.statement && <Download run={work.result} sql={work.statement.text} params={params} />}</div>
       </div>
       <div className="sql-body">
-        {view === 'history' ? <History onOpen={onOpen} /> : <Answer work={work} chart={view === 'chart'} />}
+        {view === 'history' ? <History onOpen={onOpen} /> : view === 'plan' ? <PlanOf sql={explained || work?.statement?.text} params={params} /> : <Answer work={work} chart={view === 'chart'} />}
       </div>
     </section>
   )
@@ -48,13 +55,18 @@ function Answer({ work, chart }: { work: Work | undefined; chart: boolean }) {
     case 'changes':
       return <Changes lines={outcome.lines} total={outcome.total} running={work.running} />
     case 'rows':
-      if (outcome.rows.columns.length === 1 && outcome.rows.count > 0 && /plan|explain|result/i.test(outcome.rows.columns[0]?.name ?? '') && /^(explain|show create)/i.test(work.statement?.text ?? '')) {
+      if (/^(explain|show create)/i.test(work.statement?.text ?? '') && outcome.rows.columns.length === 1) {
         return <pre className="code" tabIndex={0}>{Array.from({ length: outcome.rows.count }, (_, i) => outcome.rows.columns[0]?.text(i)).join('\n')}</pre>
       }
       return chart
         ? <Suspense fallback={<Loading what="the chart" />}><Chart rows={outcome.rows} /></Suspense>
         : <Grid rows={outcome.rows} />
   }
+}
+
+function PlanOf({ sql, params }: { sql: string | undefined; params: Schemas['QueryRequest']['params'] }) {
+  if (!sql) return <Empty title="No plan yet">Explain shows what the statement at the cursor does, and what it costs as a stream.</Empty>
+  return <Suspense fallback={<Loading what="the plan" />}><Plan sql={sql} params={params} /></Suspense>
 }
 
 function Changes({ lines, total, running }: { lines: readonly Change[]; total: number; running: boolean }) {

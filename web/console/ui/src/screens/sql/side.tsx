@@ -7,7 +7,7 @@ import type { Catalog, CatalogTable } from './catalog'
 export function Side({ catalog, onInsert }: { catalog: { data: Catalog | undefined; error: unknown }; onInsert: (text: string) => void }) {
   const [filter, setFilter] = useState('')
   const wanted = filter.toLowerCase()
-  const has = (t: CatalogTable) => `${t.database}.${t.name}`.toLowerCase().includes(wanted) || (t.columns ?? []).some((c) => c.name.toLowerCase().includes(wanted))
+  const has = (t: CatalogTable) => `${t.database}.${t.name}`.toLowerCase().includes(wanted) || t.columns.some((c) => c.name.toLowerCase().includes(wanted))
   const shown = (catalog.data?.tables ?? []).filter(has)
   return (
     <aside className="sql-side" aria-label="Catalog" tabIndex={0}>
@@ -16,10 +16,10 @@ export function Side({ catalog, onInsert }: { catalog: { data: Catalog | undefin
       {!catalog.data && !catalog.error && <Loading what="the catalog" />}
       {shown.map((t) => (
         <details key={`${t.database}.${t.name}`} open={wanted.length > 1 && shown.length < 6 ? true : undefined}>
-          <summary>{t.database === 'default' ? '' : `${t.database}.`}{t.name}{t.kind === 'table' ? '' : <span className="dim"> {t.kind}</span>}</summary>
+          <summary>{t.database === 'default' ? '' : `${t.database}.`}{t.name}</summary>
           <ul>
             <li><button type="button" onClick={() => onInsert(nameOf(t))}>insert name</button></li>
-            {(t.columns ?? []).map((c) => (
+            {t.columns.map((c) => (
               <li key={c.name}><button type="button" title={`${c.name} ${c.type}: put into the text`} onClick={() => onInsert(quoted(c.name))}>{c.name}<span>{c.type}</span></button></li>
             ))}
           </ul>

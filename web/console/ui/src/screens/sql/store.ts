@@ -39,7 +39,7 @@ interface State {
 
 const key = 'weir.sql.tabs'
 const tabsMax = 30
-const first = 'SELECT * FROM flights_weather\nORDER BY event_time DESC\nLIMIT 100;\n'
+const first = 'SHOW TABLES;\n'
 
 let state: State = { tabs: load(), work: {} }
 const listeners = new Set<() => void>()

@@ -2,7 +2,7 @@ import './sql.css'
 import { ActionIcon, Button } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate } from '@tanstack/react-router'
-import { useCallback, useEffect, useMemo, useRef } from 'react'
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react'
 import { Problem } from '../../api/problem'
 import { duration } from '../../lib/format'
 import { Icon } from '../../ui/icons'
@@ -57,6 +57,8 @@ interface Props {
 function SqlTab({ tab, tabs, work, catalog, go }: Props) {
   const editor = useRef<EditorHandle>(null)
   const handle = useCallback((h: EditorHandle | null) => { editor.current = h }, [])
+  const [explained, setExplained] = useState('')
+  const [, change] = useAddress()
   const names = useMemo(() => parametersOf(tab.text), [tab.text])
   const mark = useMemo(() => markOf(work), [work])
 
@@ -68,8 +70,14 @@ function SqlTab({ tab, tabs, work, catalog, go }: Props) {
     const one = statementAt(s.text, s.from)
     return one ? [one] : []
   }
-  const start = (list: Statement[]) => void execute(tab.id, list, paramsOf(parametersOf(list.map((s) => s.text).join(';')), tab.params))
-  const explain = () => start(chosen(false).slice(0, 1).map((s) => (/^explain\b/i.test(s.text) ? s : { ...s, from: s.from - 8, text: `EXPLAIN ${s.text}` })))
+  const start = (list: Statement[]) => {
+    setExplained('')
+    void execute(tab.id, list, paramsOf(parametersOf(list.map((s) => s.text).join(';')), tab.params))
+  }
+  const explain = () => {
+    setExplained(chosen(false)[0]?.text ?? '')
+    change({ view: 'plan' })
+  }
 
   return (
     <>
@@ -81,7 +89,7 @@ function SqlTab({ tab, tabs, work, catalog, go }: Props) {
             ? <Button id="sql-run" variant="filled" color="red" onClick={() => cancel(tab.id)}>Cancel</Button>
             : <Button id="sql-run" variant="filled" onClick={() => start(chosen(false))} title="Ctrl+Enter: the selection, or the statement at the cursor">Run</Button>}
           <Button disabled={work?.running} onClick={() => start(chosen(true))} title="Ctrl+Shift+Enter">Run all</Button>
-          <Button disabled={work?.running} onClick={explain} title="What the statement does, and what it costs as a stream">Explain</Button>
+          <Button onClick={explain} title="What the statement does, and what it costs as a stream">Explain</Button>
           <AsOf text={tab.text} onInsert={(t) => editor.current?.insert(t)} />
           <div className="right">
             <Progress work={work} />
@@ -90,7 +98,7 @@ function SqlTab({ tab, tabs, work, catalog, go }: Props) {
         </div>
         <Editor text={tab.text} onText={(text) => changeTab(tab.id, { text })} catalog={catalog.data} mark={mark} onRun={(all) => start(chosen(all))} handle={handle} />
         <Params names={names} values={tab.params} onChange={(params) => changeTab(tab.id, { params })} />
-        <Results work={work} onOpen={(sql) => go(openTab(sql))} params={paramsOf(names, tab.params)} />
+        <Results work={work} explained={explained} onOpen={(sql) => go(openTab(sql))} params={paramsOf(names, tab.params)} />
       </div>
     </>
   )
