@@ -270,7 +270,8 @@ func (m *Manager) listIDs(ctx context.Context, folder, prefix string) ([]ID, err
 	var ids []ID
 	err := m.store.List(ctx, folder+prefix, func(i objstore.Info) error {
 		name := strings.TrimPrefix(i.Key, folder+prefix)
-		if n, err := strconv.ParseInt(name, 10, 64); err == nil && n > 0 {
+		// Only the number as it is written: "+7" and "07" are other files.
+		if n, err := strconv.ParseInt(name, 10, 64); err == nil && n > 0 && strconv.FormatInt(n, 10) == name {
 			ids = append(ids, ID(n))
 		}
 		return nil

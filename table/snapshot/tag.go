@@ -8,6 +8,7 @@ import (
 	"math/big"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/weir-lake/weir/internal/errkind"
 	"github.com/weir-lake/weir/storage/objstore"
@@ -43,8 +44,8 @@ func (m *Manager) TagKey(name string) string { return m.prefix + tagDir + tagPre
 
 // CheckName refuses names of tags, branches and consumers that cannot be file names.
 func CheckName(what, name string) error {
-	if name == "" || strings.ContainsAny(name, "/\\\x00") || name == "." || name == ".." || strings.TrimSpace(name) != name {
-		return errkind.Errorf(errkind.Invalid, "%s name %q: it must not be empty, contain a slash or begin or end with a space", what, name)
+	if name == "" || strings.ContainsAny(name, "/\\\x00") || name == "." || name == ".." || strings.TrimSpace(name) != name || !utf8.ValidString(name) {
+		return errkind.Errorf(errkind.Invalid, "%s name %q: it must be UTF-8, not be empty, contain a slash or begin or end with a space", what, name)
 	}
 	return nil
 }
