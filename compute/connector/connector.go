@@ -91,6 +91,13 @@ type Sink interface {
 	Close() error
 }
 
+// Claimer is a Sink whose outside system can keep earlier owners of the job from writing.
+type Claimer interface {
+	// Claim takes the job's rows for the term: when it has returned, no Write of a lower term succeeds any more. It comes
+	// before Progress, so that what Progress says stays true. A term below the one that holds the rows is a conflict.
+	Claim(ctx context.Context, term int64) error
+}
+
 // Context is what a connector may know of its surroundings.
 type Context struct {
 	Table   *plan.Table

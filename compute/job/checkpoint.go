@@ -33,6 +33,7 @@ type checkpointHeader struct {
 	Hash       string                    `json:"hash"` // of the sink's snapshot, when it has one
 	Tables     map[int]int64             `json:"tables,omitempty"`
 	TableHash  map[int]string            `json:"table_hash,omitempty"`
+	Paths      map[int]string            `json:"paths,omitempty"` // of Tables, in the warehouse
 	Offsets    map[int]connector.Offsets `json:"offsets,omitempty"`
 	Watermarks map[int]time.Time         `json:"watermarks,omitempty"`
 	Flow       int                       `json:"flow"`   // bytes of the dataflow's state
@@ -80,21 +81,44 @@ func decodeCheckpoint(data []byte) (h checkpointHeader, flow, output []byte, err
 	if want, err := strconv.ParseUint(sum, 16, 32); err != nil || uint32(want) != crc32.ChecksumIEEE(body) {
 		return bad("checksum differs")
 	}
-	n, err := strconv.ParseUint(string(data[8:16]), 16, 31)
-	if err != nil || int(n) > len(body)-16 {
+	n, err := headerLen(body)
+	if err != nil {
+		return checkpointHeader{}, nil, nil, err
+	}
+	if n > len(body)-16 {
 		return bad("header length")
 	}
-	if err := json.Unmarshal(body[16:16+n], &h); err != nil {
-		return bad("header")
+	if h, err = decodeHeader(body[16 : 16+n]); err != nil {
+		return checkpointHeader{}, nil, nil, err
 	}
 	rest := body[16+n:]
-	if h.Version != checkpointVersion {
-		return bad(fmt.Sprintf("version %d, this weir reads %d", h.Version, checkpointVersion))
-	}
 	if h.Flow < 0 || h.Output < 0 || h.Flow > len(rest) || h.Flow+h.Output != len(rest) {
 		return bad("lengths")
 	}
 	return h, rest[:h.Flow], rest[h.Flow:], nil
+}
+
+// headerLen reads the length of the header, which begins at byte 16, from the first 16 bytes.
+func headerLen(data []byte) (int, error) {
+	if len(data) < 16 || !bytes.HasPrefix(data, checkpointMagic) {
+		return 0, errkind.New(errkind.Corrupt, "state checkpoint: not a checkpoint")
+	}
+	n, err := strconv.ParseUint(string(data[8:16]), 16, 31)
+	if err != nil {
+		return 0, errkind.New(errkind.Corrupt, "state checkpoint: header length")
+	}
+	return int(n), nil
+}
+
+func decodeHeader(data []byte) (checkpointHeader, error) {
+	var h checkpointHeader
+	if err := json.Unmarshal(data, &h); err != nil {
+		return checkpointHeader{}, errkind.New(errkind.Corrupt, "state checkpoint: header")
+	}
+	if h.Version != checkpointVersion {
+		return checkpointHeader{}, errkind.Errorf(errkind.Corrupt, "state checkpoint: version %d, this weir reads %d", h.Version, checkpointVersion)
+	}
+	return h, nil
 }
 
 // states of one job in the warehouse.
@@ -159,6 +183,59 @@ func (s states) newest(ctx context.Context, upTo int64, warn func(string, error)
 		return h, flow, output, true, nil
 	}
 	return h, nil, nil, false, nil
+}
+
+// headerBytesMax bounds what is read of a checkpoint for its header: some thousand splits of sources.
+const headerBytesMax = 4 << 20
+
+// newestHeader reads the header alone of the newest checkpoint, without looking at the states; ok is false when there
+// is none that can be read.
+func (s states) newestHeader(ctx context.Context) (h checkpointHeader, ok bool, err error) {
+	keys, err := s.keys(ctx)
+	if err != nil {
+		return h, false, err
+	}
+	for _, k := range slices.Backward(keys) {
+		h, err := s.header(ctx, k)
+		if err == nil {
+			return h, true, nil
+		}
+		if !errkind.Is(err, errkind.Corrupt) && !errors.Is(err, objstore.ErrNotFound) {
+			return h, false, err
+		}
+	}
+	return h, false, nil
+}
+
+func (s states) header(ctx context.Context, key string) (checkpointHeader, error) {
+	data, err := s.readRange(ctx, key, 0, 16)
+	if err != nil {
+		return checkpointHeader{}, err
+	}
+	n, err := headerLen(data)
+	if err != nil {
+		return checkpointHeader{}, err
+	}
+	if n > headerBytesMax {
+		return checkpointHeader{}, errkind.Errorf(errkind.Corrupt, "state checkpoint: header of %d bytes", n)
+	}
+	if data, err = s.readRange(ctx, key, 16, int64(n)); err != nil {
+		return checkpointHeader{}, err
+	}
+	return decodeHeader(data)
+}
+
+func (s states) readRange(ctx context.Context, key string, offset, length int64) ([]byte, error) {
+	r, err := s.store.Get(ctx, key, offset, length)
+	if err != nil {
+		return nil, fmt.Errorf("read state checkpoint: %w", err)
+	}
+	defer r.Close()
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return nil, fmt.Errorf("read state checkpoint %s: %w", s.store.URI(key), err)
+	}
+	return data, nil
 }
 
 // drop removes all checkpoints of the job.

@@ -104,22 +104,27 @@ func (r *runner) count(in int64, out []stream.Delta) {
 
 // operators are the counters of the dataflow's operators, and of the sink, which comes last.
 func (r *runner) operators() []Operator {
-	stats := r.flow.Stats()
+	out := operators(r.flow, r.inputs)
+	root := len(out) - 1
+	return append(out, Operator{
+		Name: "sink " + r.rec.Sink, Inputs: []int{root}, RowsIn: out[root].RowsOut, RowsOut: r.written,
+		StateBytes: r.out.stateBytes(), BusySec: r.sinkBusy.Seconds(), Watermark: out[root].Watermark,
+	})
+}
+
+func operators(flow *stream.Dataflow, inputs []*input) []Operator {
+	stats := flow.Stats()
 	out := make([]Operator, 0, len(stats)+1)
 	for _, o := range stats {
 		op := Operator{Name: o.Operator, Inputs: o.Inputs, RowsIn: o.RowsIn, RowsOut: o.RowsOut, StateRows: o.StateRows, StateBytes: o.StateBytes, BusySec: o.Busy.Seconds()}
 		var below []*input
 		for _, src := range o.Sources {
-			below = append(below, r.inputs[src])
+			below = append(below, inputs[src])
 		}
 		op.Watermark = lowest(below)
 		out = append(out, op)
 	}
-	root := len(stats) - 1
-	return append(out, Operator{
-		Name: "sink " + r.rec.Sink, Inputs: []int{root}, RowsIn: stats[root].RowsOut, RowsOut: r.written,
-		StateBytes: r.out.stateBytes(), BusySec: r.sinkBusy.Seconds(), Watermark: out[root].Watermark,
-	})
+	return out
 }
 
 // meterLocked adds what the operators did since the last time to their rates. Counters that went back are of a new attempt.

@@ -107,9 +107,27 @@ func (k *maintenance) breathe(ctx context.Context, path string, say func()) erro
 	return nil
 }
 
+// choresEvery is the pause between two rounds of what has to be done now and then whatever is committed.
+const choresEvery = time.Minute
+
+// chores do a bounded piece of the work that no commit asks for.
+func (k *maintenance) chores(ctx context.Context) {
+	if _, err := k.m.pushes.sweep(ctx); err != nil && ctx.Err() == nil {
+		k.m.opts.Logger.Warn("push_keys", "error", err)
+	}
+	if err := k.m.agePins(ctx); err != nil && ctx.Err() == nil {
+		k.m.opts.Logger.Warn("pin_ages", "error", err)
+	}
+}
+
 // run is the maintenance loop.
 func (k *maintenance) run(ctx context.Context) {
+	var chored time.Time
 	for {
+		if now := time.Now(); now.Sub(chored) >= choresEvery {
+			chored = now
+			k.chores(ctx)
+		}
 		path, u := k.next()
 		if path == "" {
 			select {

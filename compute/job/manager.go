@@ -40,6 +40,10 @@ type Options struct {
 	Secret func(value string) (string, error)
 	// Interval is the length of an epoch; default 1 s, least 10 ms.
 	Interval time.Duration
+	// StateMemory bounds the bytes of state of all jobs together; default 4 GiB.
+	StateMemory int64
+	// PinAgeMax is how long a job that does not go on keeps old versions of its inputs from expiring; default 7 days.
+	PinAgeMax time.Duration
 	// CheckpointEvery is the pause between state checkpoints of a job; default 30 s.
 	CheckpointEvery time.Duration
 	Owner           string
@@ -54,6 +58,12 @@ func (o Options) withDefaults() Options {
 	if o.CheckpointEvery == 0 {
 		o.CheckpointEvery = checkpointEvery
 	}
+	if o.StateMemory == 0 {
+		o.StateMemory = stateMemoryDefault
+	}
+	if o.PinAgeMax == 0 {
+		o.PinAgeMax = pinAgeDefault
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -67,6 +77,9 @@ func (o Options) validate() error {
 	if o.Interval < 10*time.Millisecond {
 		return errkind.Errorf(errkind.Invalid, "epoch interval %s: the least is 10ms", o.Interval)
 	}
+	if o.StateMemory < 0 || o.PinAgeMax < 0 {
+		return errkind.Errorf(errkind.Invalid, "state memory of %d bytes, pin age of %s: they cannot be negative", o.StateMemory, o.PinAgeMax)
+	}
 	return nil
 }
 
@@ -77,6 +90,7 @@ type Manager struct {
 	log       *epoch.Log
 	frontier  *epoch.Frontier
 	pins      *pins
+	memory    *budget
 	pushes    *pushes
 	revisions *revisions
 	upkeep    *maintenance
@@ -122,7 +136,7 @@ func Open(ctx context.Context, opts Options) (*Manager, error) {
 	}
 	m.frontier = epoch.NewFrontier(newest)
 	m.ctx, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	m.pins = newPins(opts.Store, opts.Logger, m.allRecovered)
+	m.pins, m.memory = newPins(opts.Store, opts.Logger), newBudget(opts.StateMemory)
 	m.pushes = newPushes(m)
 	m.revisions = newRevisions(m)
 	m.upkeep = newMaintenance(m)
@@ -155,7 +169,9 @@ func (m *Manager) Start(ctx context.Context) error {
 	if err := m.revisions.resume(ctx); err != nil {
 		return fmt.Errorf("take up unfinished revisions: %w", err)
 	}
-	for _, rec := range sortedJobs(m.log.State().Jobs) {
+	jobs := sortedJobs(m.log.State().Jobs)
+	m.restorePins(ctx, jobs)
+	for _, rec := range jobs {
 		if rec.Desired != epoch.Running {
 			m.setEnded(rec)
 			continue
@@ -322,16 +338,6 @@ func (m *Manager) Create(ctx context.Context, d Definition) (Status, error) {
 	}
 	m.Nudge()
 	return m.Show(rec.ID)
-}
-
-// allRecovered reports whether every running job has found its place and so holds its inputs.
-func (m *Manager) allRecovered() bool {
-	for _, r := range m.runners() {
-		if !r.recovered.Load() {
-			return false
-		}
-	}
-	return true
 }
 
 // truncateLog lets go of the log's records that no running job would replay.

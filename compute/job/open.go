@@ -40,11 +40,16 @@ func (r *runner) registration(ctx context.Context) (inputs []string, sink string
 		return nil, sink
 	}
 	plan.Walk(p.Input, func(n plan.Node) {
+	return tablesRead(p), p.Table.Path
+}
+
+// tablesRead are the paths of the warehouse's tables that the statement reads.
+func tablesRead(p *plan.Sink) (paths []string) {
 		if s, ok := n.(*plan.Scan); ok && s.Table.Connector() == "" && s.Table.Path != "" {
-			inputs = append(inputs, s.Table.Path)
+			paths = append(paths, s.Table.Path)
 		}
 	})
-	return inputs, p.Table.Path
+	return paths
 }
 
 // sinkPath is the folder of the job's table; empty for one that is not named.
@@ -180,6 +185,7 @@ func (r *runner) closeAll() {
 	r.done, r.held = 0, 0
 	r.dirty.Store(false)
 }
+	r.m.memory.set(r.rec.ID, 0)
 
 func (r *runner) setReady(ready bool) {
 	r.polling.Lock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"github.com/weir-lake/weir/storage/objstore"
 	"github.com/weir-lake/weir/table/snapshot"
@@ -17,21 +18,62 @@ const consumerID = "weir"
 type pins struct {
 	store  objstore.Store // the warehouse's root
 	logger *slog.Logger
-	// known reports whether every job that runs has said what it needs: until then a pin an earlier process wrote
-	// must not move up.
-	known func() bool
-	mu    struct {
+	// released counts the jobs whose pins were let go for their age.
+	released atomic.Int64
+	mu       struct {
 		sync.Mutex
 		held    map[string]map[string]int64 // table path -> holder -> oldest snapshot needed
 		written map[string]int64            // as the consumer file says
+		// unknown are jobs of which it is not known what they need: until it is, a pin an earlier process wrote must
+		// not move up.
+		unknown map[string]bool
+		ages    map[string]*pinAge // by job, of those that keep something that has been replaced
 	}
 }
 
-func newPins(store objstore.Store, logger *slog.Logger, known func() bool) *pins {
-	p := &pins{store: store, logger: logger, known: known}
+func newPins(store objstore.Store, logger *slog.Logger) *pins {
+	p := &pins{store: store, logger: logger}
 	p.mu.held = map[string]map[string]int64{}
 	p.mu.written = map[string]int64{}
+	p.mu.unknown = map[string]bool{}
+	p.mu.ages = map[string]*pinAge{}
 	return p
+}
+
+// unsure says that what the holder needs is not known.
+func (p *pins) unsure(holder string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mu.unknown[holder] = true
+}
+
+// of is what the holder needs, by table.
+func (p *pins) of(holder string) map[string]int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out := map[string]int64{}
+	for t, hs := range p.mu.held {
+		if id, ok := hs[holder]; ok {
+			out[t] = id
+		}
+	}
+	return out
+}
+
+func (p *pins) age(holder string) *pinAge {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.mu.ages[holder]
+}
+
+func (p *pins) setAge(holder string, a *pinAge) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if a == nil {
+		delete(p.mu.ages, holder)
+		return
+	}
+	p.mu.ages[holder] = a
 }
 
 // set replaces what the holder needs, durably; an empty map lets go of everything.
@@ -44,6 +86,7 @@ func (p *pins) set(ctx context.Context, holder string, need map[string]int64) {
 func (p *pins) hold(holder string, need map[string]int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	delete(p.mu.unknown, holder)
 	for t, hs := range p.mu.held {
 		if _, still := need[t]; !still {
 			delete(hs, holder)
@@ -76,17 +119,18 @@ func (p *pins) oldestLocked(table string) (id int64, ok bool) {
 // flush writes the consumers that changed. A failure is logged and tried again at the next change: an old
 // pin only keeps more than needed.
 func (p *pins) flush(ctx context.Context) {
-	if !p.known() {
+	p.mu.Lock()
+	if len(p.mu.unknown) > 0 {
+		p.mu.Unlock()
 		return
 	}
-	p.mu.Lock()
 	changes := map[string]int64{}
 	for t := range p.mu.held {
 		id, ok := p.oldestLocked(t)
 		if !ok {
 			id = -1
 		}
-		if was, known := p.mu.written[t]; !known && id >= 0 || known && was != id {
+		if was, known := p.mu.written[t]; !known || was != id {
 			changes[t] = id
 		}
 	}

@@ -15,6 +15,9 @@ import (
 	"github.com/weir-lake/weir/table/snapshot"
 )
 
+// pushRoot is the folder of idempotency keys.
+const pushRoot = ".weir/push/"
+
 // pushKeyTTL is how long an idempotency key is remembered.
 const pushKeyTTL = 24 * time.Hour
 
@@ -53,11 +56,11 @@ type pushClaims struct {
 var errKeyBusy = errkind.New(errkind.Conflict, "push: a request with this Idempotency-Key is under way; ask again when it is done")
 
 func (p *pushes) claim(ctx context.Context, path, key, body string) (*pushKey, *Pushed, error) {
-	if len(key) > pushKeyLenMax {
-		return nil, nil, errkind.Errorf(errkind.Invalid, "push: Idempotency-Key of %d bytes: at most %d", len(key), pushKeyLenMax)
+	object, err := p.keyOf(path, key)
+	if err != nil {
+		return nil, nil, err
 	}
-	sum := sha256.Sum256([]byte(path + "\x00" + key))
-	k := &pushKey{object: ".weir/push/" + hex.EncodeToString(sum[:16]), table: path, body: body}
+	k := &pushKey{object: object, table: path, body: body}
 	if !p.claims.take(k.object) {
 		return nil, nil, errKeyBusy
 	}
@@ -68,6 +71,15 @@ func (p *pushes) claim(ctx context.Context, path, key, body string) (*pushKey, *
 		return nil, before, err
 	}
 	return k, nil, nil
+}
+
+// keyOf is the object of a table's key.
+func (p *pushes) keyOf(path, key string) (string, error) {
+	if len(key) > pushKeyLenMax {
+		return "", errkind.Errorf(errkind.Invalid, "push: Idempotency-Key of %d bytes: at most %d", len(key), pushKeyLenMax)
+	}
+	sum := sha256.Sum256([]byte(path + "\x00" + key))
+	return pushRoot + hex.EncodeToString(sum[:16]), nil
 }
 
 func (c *pushClaims) take(k string) bool {
@@ -98,9 +110,9 @@ func (p *pushes) lookup(ctx context.Context, k *pushKey) (*Pushed, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read idempotency key: %w", err)
 	}
-	var f pushKeyFile
-	if err := json.Unmarshal(data, &f); err != nil {
-		return nil, errkind.Errorf(errkind.Corrupt, "idempotency key %s: %w", p.m.opts.Store.URI(k.object), err)
+	f, err := decodePushKey(data)
+	if err != nil {
+		return nil, fmt.Errorf("idempotency key %s: %w", p.m.opts.Store.URI(k.object), err)
 	}
 	if p.m.now().Sub(time.UnixMilli(f.TimeMs)) > pushKeyTTL {
 		return nil, nil
@@ -114,6 +126,18 @@ func (p *pushes) lookup(ctx context.Context, k *pushKey) (*Pushed, error) {
 		return nil, ErrKeyReused
 	}
 	return &Pushed{Epoch: f.Epoch, Snapshot: f.Snapshot, Rows: f.Rows, Repeated: true}, nil
+}
+
+// decodePushKey reads a key's object; damage is Corrupt.
+func decodePushKey(data []byte) (pushKeyFile, error) {
+	var f pushKeyFile
+	if err := json.Unmarshal(data, &f); err != nil {
+		return pushKeyFile{}, errkind.Wrap(errkind.Corrupt, err)
+	}
+	if f.Table == "" || f.User == "" || f.Epoch < 0 || f.Snapshot < 0 || f.Rows < 0 {
+		return pushKeyFile{}, errkind.New(errkind.Corrupt, "fields are missing or out of range")
+	}
+	return f, nil
 }
 
 // committedAs is the snapshot of the push, or 0 when it was never committed.
@@ -135,13 +159,20 @@ func (p *pushes) note(ctx context.Context, b *pushBatch, user string, e, snapsho
 			continue
 		}
 		f := pushKeyFile{Table: b.table, Body: r.key.body, User: user, Epoch: e, TimeMs: p.m.now().UnixMilli(), Snapshot: snapshotID, Rows: r.rows.NumRows()}
-		data, err := json.Marshal(f)
-		if err != nil {
-			return fmt.Errorf("write idempotency key: %w", err)
+		if err := putPushKey(ctx, p.m.opts.Store, r.key.object, f); err != nil {
+			return err
 		}
-		if err := p.m.opts.Store.Put(ctx, r.key.object, data); err != nil {
-			return fmt.Errorf("write idempotency key: %w", err)
-		}
+	}
+	return nil
+}
+
+func putPushKey(ctx context.Context, store objstore.Store, object string, f pushKeyFile) error {
+	data, err := json.Marshal(f)
+	if err == nil {
+		err = store.Put(ctx, object, data)
+	}
+	if err != nil {
+		return fmt.Errorf("write idempotency key: %w", err)
 	}
 	return nil
 }

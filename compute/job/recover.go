@@ -69,7 +69,7 @@ func (r *runner) load(ctx context.Context, held held) error {
 		if err = r.restore(ctx, h, flow, out); err == nil {
 			return nil
 		}
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || errors.Is(err, ErrStateMemory) {
 			return err
 		}
 		r.logs.add("warn", "state checkpoint of epoch %d is unusable, rebuilding: %v", h.Epoch, err)
@@ -118,7 +118,7 @@ func (r *runner) restore(ctx context.Context, h checkpointHeader, flow, out []by
 	r.mu.Lock()
 	r.mu.status.CheckpointAt = h.Epoch
 	r.mu.Unlock()
-	return nil
+	return r.account()
 }
 
 // rebuild makes the state at the held epoch from the inputs' recorded versions, in one step whose
@@ -145,10 +145,10 @@ func (r *runner) rebuild(ctx context.Context, held held) error {
 			id := held.inputs[in.index]
 			if stateless {
 				if err := in.table.seek(ctx, id, ""); err != nil {
-					return err
+					return r.expired(in, id, err)
 				}
 			} else if err := in.table.readAt(ctx, in, id, env, take); err != nil {
-				return fmt.Errorf("rebuild from %s: %w", in.scan.Table.Name, err)
+				return fmt.Errorf("rebuild from %s: %w", in.scan.Table.Name, r.expired(in, id, err))
 			}
 		} else if err := r.rebuildConn(ctx, in, held, env, stateless, take); err != nil {
 			return err
@@ -175,7 +175,7 @@ func (r *runner) rebuild(ctx context.Context, held held) error {
 	}
 	r.done = held.epoch
 	r.dirty.Store(true)
-	return nil
+	return r.account()
 }
 
 func (r *runner) rebuildConn(ctx context.Context, in *input, held held, env *expr.Env, stateless bool, take func(stream.Delta) error) error {
@@ -231,7 +231,7 @@ func (r *runner) tablePaths() []string {
 // When it is durable, pins on the inputs move up to it, and, unless it is the last before an end, the one on the sink.
 func (r *runner) checkpoint(ctx context.Context, wait bool) error {
 	r.upload.Wait() // one at a time
-	h := checkpointHeader{Job: r.rec.ID, Epoch: r.done, Snapshot: r.out.last(), Tables: map[int]int64{}, TableHash: map[int]string{},
+	h := checkpointHeader{Job: r.rec.ID, Epoch: r.done, Snapshot: r.out.last(), Tables: map[int]int64{}, TableHash: map[int]string{}, Paths: map[int]string{},
 		Offsets: map[int]connector.Offsets{}, Watermarks: map[int]time.Time{}}
 	pins := r.needed()
 	if !wait {
@@ -245,6 +245,7 @@ func (r *runner) checkpoint(ctx context.Context, wait bool) error {
 		} else {
 			h.Offsets[in.index] = in.conn.offsets.Clone()
 		}
+			h.Paths[in.index] = in.scan.Table.Path
 		if in.now != nil {
 			h.Watermarks[in.index] = *in.now
 		}

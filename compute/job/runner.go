@@ -131,6 +131,9 @@ var errFinished = errors.New("finished")
 
 // final reports errors that trying again cannot mend.
 func final(err error) bool {
+	if errors.Is(err, ErrStateMemory) {
+		return true // it would only grow again, and press the others meanwhile
+	}
 	switch errkind.Of(err) {
 	case errkind.Corrupt, errkind.Conflict, errkind.Invalid, errkind.NotFound, errkind.Denied:
 		return true
@@ -276,8 +279,12 @@ func (r *runner) step(ctx context.Context, e int64, replay bool) error {
 		}
 	}
 	started = time.Now()
-	defer func() { r.sinkBusy += time.Since(started) }()
-	return r.out.fold(res, replay)
+	err = r.out.fold(res, replay)
+	r.sinkBusy += time.Since(started)
+	if err != nil {
+		return err
+	}
+	return r.account()
 }
 
 // millisSince is a time in milliseconds, as people read it.

@@ -147,6 +147,11 @@ type connectorSink struct {
 }
 
 func (s *connectorSink) recover(ctx context.Context) (held, error) {
+	if c, ok := s.sink.(connector.Claimer); ok {
+		if err := c.Claim(ctx, s.term); err != nil {
+			return held{}, fmt.Errorf("take the sink over: %w", err)
+		}
+	}
 	p, err := s.sink.Progress(ctx)
 	if err != nil {
 		return held{}, fmt.Errorf("ask the sink for its progress: %w", err)

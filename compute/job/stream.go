@@ -97,6 +97,7 @@ func (s *Stream) Run(ctx context.Context, fn func(epoch int64, changes []stream.
 		for _, in := range s.inputs {
 			in.close()
 		}
+		s.m.memory.set(s.holder(), 0)
 	}()
 	for _, in := range s.inputs {
 		if err := s.m.openInput(ctx, in, "", false); err != nil { // a source that never ends must not be cut
@@ -125,6 +126,11 @@ func (s *Stream) Run(ctx context.Context, fn func(epoch int64, changes []stream.
 		first = false
 		ep := stream.Epoch{ID: e, Clock: env.Clock, Seed: env.Seed, Watermark: watermarks(s.inputs)}
 		out, err := s.flow.Step(ctx, ep, changes)
+		if err == nil {
+			if err = s.account(); err != nil {
+				release(out)
+			}
+		}
 		for _, ds := range changes {
 			release(ds)
 		}

@@ -32,6 +32,7 @@ func Sink(t *testing.T, spec SinkSpec) {
 	t.Run("AnEpochIsHeldOnce", spec.once)
 	t.Run("ANewOwnerGoesOn", spec.restart)
 	t.Run("AReplacedOwnerStops", spec.fenced)
+	t.Run("ANewOwnerKnowsTheEnd", spec.claimed)
 	t.Run("Cancellation", spec.cancelled)
 }
 
@@ -134,6 +135,41 @@ func (s SinkSpec) fenced(t *testing.T) {
 		t.Errorf("a lower term: %v, want a conflict", err)
 	}
 	o.holds(t, 6)
+}
+
+// claimed: once a new owner has learnt how far the job came, an earlier one cannot go on.
+func (s SinkSpec) claimed(t *testing.T) {
+	claim := func(w connector.Sink, term int64) error {
+		if c, ok := w.(connector.Claimer); ok {
+			return c.Claim(t.Context(), term)
+		}
+		return nil // it takes the rows when it is opened
+	}
+	o := s.New(t)
+	old := o.open(t)
+	if err := claim(old, 1); err != nil {
+		t.Fatal(err)
+	}
+	o.write(t, old, connector.Progress{Epoch: 1, Term: 1}, o.Chunk(t, 0, 2))
+	next := o.open(t)
+	for range 2 { // a second attempt of the same owner takes nothing from it
+		if err := claim(next, 2); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if p := progress(t, next); p.Epoch != 1 {
+		t.Fatalf("progress %v, want epoch 1", p)
+	}
+	if err := old.Write(t.Context(), connector.Progress{Epoch: 2, Term: 1}, []connector.Chunk{o.Chunk(t, 2, 2)}); !errkind.Is(err, errkind.Conflict) {
+		t.Errorf("the replaced owner: %v, want a conflict", err)
+	}
+	o.write(t, next, connector.Progress{Epoch: 2, Term: 2}, o.Chunk(t, 4, 3))
+	o.holds(t, 5)
+	if late, ok := o.open(t).(connector.Claimer); ok {
+		if err := late.Claim(t.Context(), 1); !errkind.Is(err, errkind.Conflict) {
+			t.Errorf("a claim of a lower term: %v, want a conflict", err)
+		}
+	}
 }
 
 func (s SinkSpec) cancelled(t *testing.T) {

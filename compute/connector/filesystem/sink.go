@@ -140,6 +140,48 @@ func parseManifest(data []byte) (manifest, error) {
 	return m, nil
 }
 
+// claimTriesMax bounds the races of a new owner with the last commit of an earlier one, which has but one under way.
+const claimTriesMax = 5
+
+// Claim implements connector.Claimer: a manifest without rows takes the number of the next commit, so that an earlier
+// owner who is at it fails and what Progress says stays true.
+func (s *sink) Claim(ctx context.Context, term int64) error {
+	for range claimTriesMax {
+		switch {
+		case s.last.Term > term:
+			return s.takenOver(term)
+		case s.last.Term == term:
+			return nil
+		}
+		m := manifest{Version: manifestVersion, Number: s.last.Number + 1, Epoch: s.last.Epoch, Term: term}
+		err := s.commit(ctx, m)
+		if !errors.Is(err, objstore.ErrExists) {
+			return err
+		}
+		if err := s.recover(ctx); err != nil {
+			return err
+		}
+	}
+	return errkind.Errorf(errkind.Unavailable, "filesystem: job %s: others keep committing to %s", s.job, s.opts.path)
+}
+
+func (s *sink) takenOver(term int64) error {
+	return errkind.Errorf(errkind.Conflict, "filesystem: job %s was taken over: term %d wrote %s, this is term %d", s.job, s.last.Term, s.opts.path, term)
+}
+
+// commit publishes the manifest; objstore.ErrExists says that another owner has that number.
+func (s *sink) commit(ctx context.Context, m manifest) error {
+	text, err := json.Marshal(m)
+	if err != nil {
+		return fmt.Errorf("filesystem: encode manifest: %w", err)
+	}
+	if err := s.store.PutIfAbsent(ctx, s.key(m.Number), text); err != nil {
+		return fmt.Errorf("filesystem: commit epoch %d: %w", m.Epoch, err)
+	}
+	s.last = m
+	return nil
+}
+
 // Progress implements connector.Sink.
 func (s *sink) Progress(context.Context) (connector.Progress, error) {
 	return connector.Progress{Epoch: s.last.Epoch, Term: s.last.Term}, nil
@@ -155,7 +197,7 @@ func (s *sink) Write(ctx context.Context, at connector.Progress, rows []connecto
 		return nil
 	}
 	if at.Term < s.last.Term {
-		return errkind.Errorf(errkind.Conflict, "filesystem: job %s was taken over: term %d wrote %s, this is term %d", s.job, s.last.Term, s.opts.path, at.Term)
+		return s.takenOver(at.Term)
 	}
 	data, n, err := s.encode(rows)
 	if err != nil || n == 0 {
@@ -167,18 +209,14 @@ func (s *sink) Write(ctx context.Context, at connector.Progress, rows []connecto
 	if err := s.store.Put(ctx, m.Staged, data); err != nil {
 		return fmt.Errorf("filesystem: stage rows of epoch %d: %w", at.Epoch, err)
 	}
-	text, err := json.Marshal(m)
+	err = s.commit(ctx, m)
+	if errors.Is(err, objstore.ErrExists) {
+		return errors.Join(errkind.Errorf(errkind.Conflict, "filesystem: job %s was taken over: another owner wrote commit %d of %s", s.job, m.Number, s.opts.path),
+			s.store.Delete(ctx, m.Staged))
+	}
 	if err != nil {
-		return fmt.Errorf("filesystem: encode manifest: %w", err)
+		return err
 	}
-	if err := s.store.PutIfAbsent(ctx, s.key(m.Number), text); err != nil {
-		if errors.Is(err, objstore.ErrExists) {
-			return errors.Join(errkind.Errorf(errkind.Conflict, "filesystem: job %s was taken over: another owner wrote commit %d of %s", s.job, m.Number, s.opts.path),
-				s.store.Delete(ctx, m.Staged))
-		}
-		return fmt.Errorf("filesystem: commit epoch %d: %w", at.Epoch, err)
-	}
-	s.last = m
 	return s.publish(ctx, m)
 }
 
