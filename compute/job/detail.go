@@ -120,9 +120,9 @@ func diagnoseRunning(f findings) (string, bool) {
 	case late && f.heldBy != "":
 		return fmt.Sprintf("Is %s behind because %s holds back a table it reads.", span(lag), f.heldBy), false
 	case late:
-		return fmt.Sprintf("Is %s behind with %d epochs to go: %s.", span(lag), f.Pending, f.slowest()), false
+		return fmt.Sprintf("Is %s behind with %s to go: %s.", span(lag), epochs(f.Pending), f.slowest()), false
 	case f.Pending > 0:
-		return fmt.Sprintf("Keeps up: %d epochs are on their way, %.0f rows a second.", f.Pending, f.RowsPerSec), true
+		return fmt.Sprintf("Keeps up with %.0f rows a second, %s on the way.", f.RowsPerSec, epochs(f.Pending)), true
 	case f.behind() > 0:
 		return fmt.Sprintf("Reads on: its sources have %d rows more.", f.behind()), true
 	case f.LastCommit == nil:
@@ -167,6 +167,13 @@ func (f findings) slowest() string {
 }
 
 // span is a duration as people say it.
+func epochs(n int) string {
+	if n == 1 {
+		return "1 epoch"
+	}
+	return fmt.Sprintf("%d epochs", n)
+}
+
 func span(d time.Duration) string {
 	switch {
 	case d < time.Second:

@@ -85,6 +85,9 @@ func (c *compiler) compile(n plan.Node) (*task, error) {
 	}
 	t.op = op
 	t.label = fmt.Sprintf("%d %s", len(c.d.tasks), kindName(n))
+	if scan, ok := n.(*plan.Scan); ok {
+		t.label += " " + scan.Table.Name
+	}
 	c.d.tasks = append(c.d.tasks, t)
 	return t, nil
 }

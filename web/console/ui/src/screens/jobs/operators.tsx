@@ -12,7 +12,6 @@ type Job = Schemas['JobDetail']
 export function Operators({ job }: { job: Job }) {
   const ops = job.operators ?? []
   if (ops.length === 0) return <Panel><Empty title="The job does not run">Its operators are shown while it runs.</Empty></Panel>
-  const busiest = Math.max(...ops.map((o) => o.busy))
   return (
     <>
       <Panel title="Dataflow" flush>
@@ -42,7 +41,7 @@ export function Operators({ job }: { job: Job }) {
             { key: 'or', title: 'Out a second', num: true, cell: (o) => rate(o.rows_out_per_second), by: (o) => o.rows_out_per_second },
             { key: 'in', title: 'Rows in', num: true, cell: (o) => count(o.rows_in), by: (o) => o.rows_in },
             { key: 'out', title: 'Rows out', num: true, cell: (o) => count(o.rows_out), by: (o) => o.rows_out },
-            { key: 'busy', title: 'Busy', cell: (o) => <span className="rate"><Bar share={busiest > 0 ? o.busy / busiest : 0} label={`busy ${percent(o.busy)}`} />{percent(o.busy)}</span>, by: (o) => o.busy },
+            { key: 'busy', title: 'Busy', cell: (o) => <span className="rate"><Bar share={o.busy} label={`busy ${percent(o.busy)}`} />{percent(o.busy)}</span>, by: (o) => o.busy },
             { key: 'rows', title: 'State rows', num: true, cell: (o) => count(o.state_rows), by: (o) => o.state_rows },
             { key: 'bytes', title: 'State', num: true, cell: (o) => bytes(o.state_bytes), by: (o) => o.state_bytes },
             { key: 'mark', title: 'Watermark', cell: (o) => o.watermark?.replace('T', ' ').replace('Z', '') ?? '–', by: (o) => o.watermark },
