@@ -39,12 +39,12 @@ func (r *runner) registration(ctx context.Context) (inputs []string, sink string
 	if err != nil {
 		return nil, sink
 	}
-	plan.Walk(p.Input, func(n plan.Node) {
 	return tablesRead(p), p.Table.Path
 }
 
 // tablesRead are the paths of the warehouse's tables that the statement reads.
 func tablesRead(p *plan.Sink) (paths []string) {
+	plan.Walk(p.Input, func(n plan.Node) {
 		if s, ok := n.(*plan.Scan); ok && s.Table.Connector() == "" && s.Table.Path != "" {
 			paths = append(paths, s.Table.Path)
 		}
@@ -181,11 +181,11 @@ func (r *runner) closeAll() {
 			r.logs.add("warn", "files of an uncommitted epoch are left behind: %v", err)
 		}
 	}
+	r.m.memory.set(r.rec.ID, 0)
 	r.flow, r.out, r.inputs, r.dead, r.late = nil, nil, nil, nil, nil
 	r.done, r.held = 0, 0
 	r.dirty.Store(false)
 }
-	r.m.memory.set(r.rec.ID, 0)
 
 func (r *runner) setReady(ready bool) {
 	r.polling.Lock()

@@ -242,10 +242,10 @@ func (r *runner) checkpoint(ctx context.Context, wait bool) error {
 	for _, in := range r.inputs {
 		if in.table != nil {
 			h.Tables[in.index], h.TableHash[in.index] = in.table.position()
+			h.Paths[in.index] = in.scan.Table.Path
 		} else {
 			h.Offsets[in.index] = in.conn.offsets.Clone()
 		}
-			h.Paths[in.index] = in.scan.Table.Path
 		if in.now != nil {
 			h.Watermarks[in.index] = *in.now
 		}
