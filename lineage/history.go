@@ -87,6 +87,7 @@ type shelf struct {
 	tables  map[string]*history // by "db.table"; connector tables have an empty one
 	names   []string            // sorted
 	outside map[string]string   // connector of tables that have one
+	number  int                 // of the look
 	began   time.Time
 	took    time.Duration
 }
@@ -107,6 +108,7 @@ type histories struct {
 	mu   struct {
 		sync.Mutex
 		shelf *shelf
+		begun int  // looks so far
 		busy  bool // a look beside the requests is under way
 	}
 }
@@ -123,7 +125,9 @@ func (h *histories) current() *shelf {
 
 // fresh is a look that began after it was asked for. Those who ask meanwhile share the next one.
 func (h *histories) fresh(ctx context.Context) (*shelf, error) {
-	asked := h.now()
+	h.mu.Lock()
+	asked := h.mu.begun
+	h.mu.Unlock()
 	select {
 	case h.turn <- struct{}{}:
 	case <-ctx.Done():
@@ -131,13 +135,18 @@ func (h *histories) fresh(ctx context.Context) (*shelf, error) {
 	}
 	defer func() { <-h.turn }()
 	old := h.current()
-	if old != nil && !old.began.Before(asked) {
+	if old != nil && old.number > asked {
 		return old, nil
 	}
+	h.mu.Lock()
+	h.mu.begun++
+	number := h.mu.begun
+	h.mu.Unlock()
 	s, err := h.look(ctx, old)
 	if err != nil {
 		return nil, fmt.Errorf("look at the snapshots of the warehouse: %w", err)
 	}
+	s.number = number
 	h.mu.Lock()
 	h.mu.shelf = s
 	h.mu.Unlock()
