@@ -216,10 +216,12 @@ func calls(e expr.Expr, fn string) bool {
 // recompute gives the rows of the query over the recorded versions: by DuckDB where all inputs are tables, else by a
 // dataflow that starts from nothing.
 func (v *Verifier) recompute(ctx context.Context, made *job.Made, fn func(arrow.RecordBatch, []int32) error) error {
+	flow := made.ByWatermark()
 	for _, sc := range made.Scans {
-		if sc.Table.Connector() != "" {
-			return v.jobs.Recompute(ctx, made, func(d stream.Delta) error { return fn(d.Rows, d.Weights) })
-		}
+		flow = flow || sc.Table.Connector() != ""
+	}
+	if flow {
+		return v.jobs.Recompute(ctx, made, func(d stream.Delta) error { return fn(d.Rows, d.Weights) })
 	}
 	root, err := asOf(made)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/weir-lake/weir/compute/connector"
 	"github.com/weir-lake/weir/compute/epoch"
 	"github.com/weir-lake/weir/compute/plan"
+	"github.com/weir-lake/weir/compute/stream"
 	"github.com/weir-lake/weir/internal/errkind"
 )
 
@@ -66,10 +67,13 @@ func (m *Manager) plan(ctx context.Context, rec epoch.JobRecord) (*plan.Sink, er
 	m.mu.Lock()
 	given := m.mu.plans[rec.ID]
 	m.mu.Unlock()
-	if given != nil {
-		return given, nil
+	if given == nil {
+		var err error
+		if given, err = m.opts.Planner.PlanJob(ctx, rec.Database, rec.SQL, rec.Options); err != nil {
+			return nil, err
+		}
 	}
-	return m.opts.Planner.PlanJob(ctx, rec.Database, rec.SQL, rec.Options)
+	return stream.KeepWhole(given), nil
 }
 
 // open binds the statement, compiles the dataflow and opens sources and sink.

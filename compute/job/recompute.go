@@ -35,6 +35,13 @@ type Made struct {
 	Epoch  int64
 	Clock  time.Time // what the query's clock is, UTC
 	flow   *stream.Dataflow
+	late   *lateSet // rows that count for nothing; nil: none
+}
+
+// ByWatermark reports a table into which windows are written once, when the watermark closes them: only Recompute knows
+// which are closed, and which rows came too late for them.
+func (made *Made) ByWatermark() bool {
+	return len(made.Sink.Table.PrimaryKey) == 0 && windowed(made.Sink.Input)
 }
 
 // Version is one version of a table.
@@ -135,7 +142,11 @@ func (m *Manager) Pinned(ctx context.Context, made *Made) (err error) {
 			return err
 		}
 	}
-	return nil
+	s, err := m.Show(made.Provenance.Job)
+	if err == nil {
+		made.late, err = m.lateUpTo(ctx, s, made)
+	}
+	return err
 }
 
 // version is a snapshot that is still in its table's history.
@@ -216,7 +227,8 @@ func (m *Manager) MadeIn(ctx context.Context, idOrName string, r *cut.Record) (*
 			return nil, err
 		}
 	}
-	return out, nil
+	out.late, err = m.lateUpTo(ctx, s, out)
+	return out, err
 }
 
 // inCut is a table's version in a cut, by its tag, or by its snapshot in a cut that has no name.
@@ -264,6 +276,10 @@ func (m *Manager) Recompute(ctx context.Context, made *Made, fn func(stream.Delt
 		}
 	}()
 	env := &expr.Env{Clock: made.Clock, Zone: time.UTC}
+	var failed error
+	if made.late != nil {
+		made.flow.KnowLate(made.late.filter(&failed))
+	}
 	changes := map[int][]stream.Delta{}
 	defer func() {
 		for _, ds := range changes {
@@ -297,7 +313,8 @@ func (m *Manager) Recompute(ctx context.Context, made *Made, fn func(stream.Delt
 		}
 	}
 	out, err := made.flow.Step(ctx, stream.Epoch{ID: made.Epoch, Clock: env.Clock, Watermark: made.Watermarks}, changes)
-	if err != nil {
+	if err = errors.Join(err, failed); err != nil {
+		release(out)
 		return err
 	}
 	defer release(out)

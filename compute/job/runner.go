@@ -259,6 +259,7 @@ func (r *runner) step(ctx context.Context, e int64, replay bool) error {
 	r.tally.ReadMs += millisSince(started)
 	started = time.Now()
 	r.doing(computing)
+	r.passEnded()
 	res, err := r.flow.Step(ctx, r.epochAt(e, env), changes)
 	if errors.Is(err, stream.ErrRetraction) && !r.retracting {
 		r.retracting = true
@@ -267,7 +268,7 @@ func (r *runner) step(ctx context.Context, e int64, replay bool) error {
 	if err != nil {
 		return fmt.Errorf("epoch %d: %w", e, err)
 	}
-	defer release(res)
+	defer func() { release(res) }()
 	r.tally.StepMs += millisSince(started)
 	r.done = e
 	r.dirty.Store(true)
@@ -278,6 +279,11 @@ func (r *runner) step(ctx context.Context, e int64, replay bool) error {
 			return err
 		}
 	}
+	rest, err := r.closeOpen(ctx, e, env, replay)
+	if err != nil {
+		return fmt.Errorf("epoch %d: %w", e, err)
+	}
+	res = append(res, rest...)
 	started = time.Now()
 	err = r.out.fold(res, replay)
 	r.sinkBusy += time.Since(started)

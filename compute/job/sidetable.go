@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/weir-lake/weir/compute/connector"
 	"github.com/weir-lake/weir/compute/cut"
 	"github.com/weir-lake/weir/compute/epoch"
+	"github.com/weir-lake/weir/compute/plan"
 	"github.com/weir-lake/weir/compute/stream"
 	"github.com/weir-lake/weir/storage/objstore"
 	"github.com/weir-lake/weir/table/commit"
@@ -34,7 +36,7 @@ var (
 	}
 	lateFields = []schema.Field{
 		{Name: "job", Type: schema.TString}, {Name: "epoch", Type: schema.TBigInt}, {Name: "operator", Type: schema.TString},
-		{Name: "weight", Type: schema.TInt}, {Name: "row", Type: schema.TString},
+		{Name: "weight", Type: schema.TInt}, {Name: "row", Type: schema.TString}, {Name: "window_end", Type: schema.TTimestamp(3)},
 	}
 )
 
@@ -61,6 +63,14 @@ func (m *Manager) openSide(ctx context.Context, path string, fields []schema.Fie
 		if s, err = schema.New(schema.Definition{Fields: fields, Options: options}, m.now().UnixMilli()); err == nil {
 			err = files.Create(ctx, s)
 		}
+	} else if err == nil && len(s.Fields) < len(fields) {
+		s, err = files.Update(ctx, func(latest *schema.Schema) (*schema.Schema, error) { // made by an older weir
+			var add []schema.Change
+			for _, f := range fields[len(latest.Fields):] {
+				add = append(add, schema.AddColumn{Field: f})
+			}
+			return schema.Apply(latest, m.now().UnixMilli(), add...)
+		})
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
@@ -117,9 +127,8 @@ func (s *sideTable) close(ctx context.Context) error {
 	return s.writer.Abort(context.WithoutCancel(ctx))
 }
 
-// sidePath is the path of a table beside the job's sink.
-func (r *runner) sidePath(suffix string) string {
-	t := r.sink.Table
+// sidePath is the path of a table beside a job's sink.
+func sidePath(t *plan.Table, suffix string) string {
 	return t.Database + ".db/" + t.Name + suffix
 }
 
@@ -127,7 +136,7 @@ func (r *runner) sidePath(suffix string) string {
 func (r *runner) deadLetters(ctx context.Context, e int64, dead []connector.DeadLetter) error {
 	if r.dead == nil {
 		var err error
-		if r.dead, err = r.m.openSide(ctx, r.sidePath(DeadLetterSuffix), deadFields, r); err != nil {
+		if r.dead, err = r.m.openSide(ctx, sidePath(r.sink.Table, DeadLetterSuffix), deadFields, r); err != nil {
 			return err
 		}
 	}
@@ -152,7 +161,7 @@ func (r *runner) takeLate(ctx context.Context, e int64) error {
 	for _, l := range r.flow.Late() {
 		if r.late == nil {
 			var err error
-			if r.late, err = r.m.openSide(ctx, r.sidePath(LateSuffix), lateFields, r); err != nil {
+			if r.late, err = r.m.openSide(ctx, sidePath(r.sink.Table, LateSuffix), lateFields, r); err != nil {
 				return err
 			}
 		}
@@ -170,12 +179,12 @@ func (r *runner) takeLate(ctx context.Context, e int64) error {
 }
 
 func (r *runner) addLate(e int64, l stream.LateRows) error {
-	lines, err := jsonLines(l)
+	text, err := jsonRows(l)
 	if err != nil {
 		return err
 	}
 	b := r.late.builder
-	for i, line := range lines {
+	for i := range int(l.Delta.Rows.NumRows()) {
 		b.Field(0).(*array.StringBuilder).Append(r.rec.Name)
 		b.Field(1).(*array.Int64Builder).Append(e)
 		b.Field(2).(*array.StringBuilder).Append(l.Operator)
@@ -184,13 +193,14 @@ func (r *runner) addLate(e int64, l stream.LateRows) error {
 			weight = l.Delta.Weights[i]
 		}
 		b.Field(3).(*array.Int32Builder).Append(weight)
-		b.Field(4).(*array.StringBuilder).Append(line)
+		b.Field(4).(*array.StringBuilder).Append(text(i))
+		b.Field(5).(*array.TimestampBuilder).Append(arrow.Timestamp(l.Until[i]))
 	}
 	return nil
 }
 
-// jsonLines are late rows as JSON objects.
-func jsonLines(l stream.LateRows) ([]string, error) {
+// jsonRows gives late rows as JSON objects, by number.
+func jsonRows(l stream.LateRows) (func(row int) string, error) {
 	fields := make([]schema.Field, len(l.Columns))
 	for i, c := range l.Columns {
 		fields[i] = schema.Field{Name: c.Name, Type: c.Type}
@@ -199,10 +209,5 @@ func jsonLines(l stream.LateRows) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("keep late rows: %w", err)
 	}
-	rows := l.Delta.Rows
-	out := make([]string, rows.NumRows())
-	for i := range out {
-		out[i] = string(enc.AppendRow(nil, rows, i))
-	}
-	return out, nil
+	return func(row int) string { return string(enc.AppendRow(nil, l.Delta.Rows, row)) }, nil
 }

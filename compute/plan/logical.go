@@ -131,6 +131,8 @@ type Aggregate struct {
 	// WindowEnd is the index in GroupBy of a window's window_end when this aggregates a
 	// window TVF; -1 otherwise. An append-only sink emits such a group once, when the watermark passes it.
 	WindowEnd int
+	// Whole are the columns of Input that a row which comes too late for its window is kept with; nil is all.
+	Whole []int
 }
 
 // JoinKind is how unmatched rows are treated.

@@ -190,7 +190,7 @@ func (a *aggregateOp) take(x *epoch, d Delta) error {
 		a.w = append(a.w, d.weight(i))
 	}
 	if a.window != nil {
-		if err := a.window.divert(x, d, groups, a.w); err != nil {
+		if err := a.divert(x, d, groups); err != nil {
 			return err
 		}
 	}

@@ -45,6 +45,7 @@ type Dataflow struct {
 	fingerprint string
 	opts        Options
 	late        []LateRows
+	isLate      func(LateRows) []bool
 	broken      bool
 }
 
@@ -79,13 +80,6 @@ type Stats struct {
 	Busy       time.Duration
 }
 
-// LateRows are input rows of an operator that came after their window was closed.
-type LateRows struct {
-	Operator string
-	Columns  []plan.Column
-	Delta    Delta
-}
-
 // operator takes the changes of one epoch. It does not release in; its result is new.
 type operator interface {
 	step(x *epoch, in [][]Delta) ([]Delta, error)
@@ -111,7 +105,8 @@ type epoch struct {
 	mem       memory.Allocator
 	task      *task
 	watermark *time.Time // of the running task's sources; nil: none yet
-	late      func(Delta)
+	late      func(LateRows)
+	isLate    func(LateRows) []bool // nil: only the watermark decides
 }
 
 // Sources lists the scans; the position is the source index of Step and Epoch.Watermark.
@@ -196,9 +191,8 @@ func checkInput(want *arrow.Schema, delta Delta) error {
 func (d *Dataflow) run(ctx context.Context, ep Epoch, t *task) error {
 	x := &epoch{Context: ctx, Epoch: ep, mem: d.allocator(), task: t, watermark: d.watermarkOf(t, ep)}
 	x.env = expr.Env{Clock: ep.Clock, Watermark: x.watermark, Zone: d.opts.Zone, Seed: ep.Seed}
-	x.late = func(delta Delta) {
-		d.late = append(d.late, LateRows{Operator: t.label, Columns: t.node.Inputs()[0].Columns(), Delta: delta})
-	}
+	x.late = func(l LateRows) { d.late = append(d.late, l) }
+	x.isLate = d.isLate
 	in := make([][]Delta, len(t.inputs))
 	var rows int64
 	for i, input := range t.inputs {

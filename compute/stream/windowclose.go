@@ -77,18 +77,26 @@ func (c *windowClose) due(watermark *time.Time) bool {
 }
 
 // divert takes the rows of closed windows out of the batch: weight zero, and kept as late.
-func (c *windowClose) divert(x *epoch, d Delta, groups []arrow.Array, w []int64) error {
+func (a *aggregateOp) divert(x *epoch, d Delta, groups []arrow.Array) error {
+	c := a.window
 	ends, ok := groups[c.column].(*array.Timestamp)
 	if !ok {
 		return errkind.Errorf(errkind.Bug, "window_end of type %s", groups[c.column].DataType())
 	}
 	unit := ends.DataType().(*arrow.TimestampType).Unit
 	var late []int32
-	for i := range w {
-		if ends.IsValid(i) && toMillis(int64(ends.Value(i)), unit) <= c.closed {
-			late = append(late, int32(i))
-			w[i] = 0
+	var until []int64
+	for i := range a.w {
+		if ends.IsNull(i) {
+			continue
 		}
+		if end := toMillis(int64(ends.Value(i)), unit); end <= c.closed {
+			late, until = append(late, int32(i)), append(until, end)
+			a.w[i] = 0
+		}
+	}
+	if x.isLate != nil {
+		a.divertKnown(x, d, ends, unit)
 	}
 	if late == nil {
 		return nil
@@ -97,8 +105,26 @@ func (c *windowClose) divert(x *epoch, d Delta, groups []arrow.Array, w []int64)
 	if err != nil {
 		return err
 	}
-	x.late(rows)
+	defer rows.Rows.Release()
+	x.late(lateRows(a.node, x.task.label, rows, until))
 	return nil
+}
+
+// divertKnown takes out the rows of which others know that they came late.
+func (a *aggregateOp) divertKnown(x *epoch, d Delta, ends *array.Timestamp, unit arrow.TimeUnit) {
+	until := make([]int64, len(a.w))
+	for i := range until {
+		if until[i] = neverClosed; ends.IsValid(i) && a.w[i] > 0 {
+			until[i] = toMillis(int64(ends.Value(i)), unit)
+		}
+	}
+	l := lateRows(a.node, x.task.label, d, until)
+	defer l.Delta.Rows.Release()
+	for i, late := range x.isLate(l) {
+		if late {
+			a.w[i] = 0
+		}
+	}
 }
 
 // open notes the group of a row; key is its group key.
