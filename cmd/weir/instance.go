@@ -134,7 +134,7 @@ func (s *service) wire(ctx context.Context, tokens *auth.Store) (err error) {
 		return fmt.Errorf("register job metrics: %w", err)
 	}
 	rest := api.New(api.Options{Services: e.svc, Queries: e.queries, Cuts: e.cuts, Tokens: tokens, Ready: s.ready,
-		Lineage: e.lineage, Verifier: e.verify, Version: version(), Settings: s.opts.settings()})
+		Lineage: e.lineage, Verifier: e.verify, Backfills: e.back, Version: version(), Settings: s.opts.settings()})
 	s.web, err = web.New(web.Options{API: rest, Tokens: tokens, Metrics: reg, Console: true, Logger: s.opts.Logger})
 	return err
 }
@@ -158,6 +158,9 @@ const readyTimeout = 10 * time.Second
 // start starts jobs and the server and returns when the service answers that it is ready.
 func (s *service) start(ctx context.Context) error {
 	if err := s.engine.jobs.Start(ctx); err != nil {
+		return err
+	}
+	if err := s.engine.back.Start(ctx); err != nil {
 		return err
 	}
 	s.starting.Store(false)

@@ -47,6 +47,7 @@ type cli struct {
 	Verify     verifyCmd        `cmd:"" help:"Recompute tables from their recorded inputs and compare."`
 	Lineage    lineageCmd       `cmd:"" help:"Show where a table comes from and goes to."`
 	Cut        cutCmd           `cmd:"" help:"Versions of tables that belong together."`
+	Backfill   backfillCmd      `cmd:"" help:"Statements over ranges of partitions, by schedule and by hand."`
 	Query      queryCmd         `cmd:"" help:"Queries of a service."`
 	DeadLetter deadLetterCmd    `cmd:"" name:"dead-letter" help:"Rows that could not be decoded."`
 	Token      tokenCmd         `cmd:"" help:"Tokens of a service."`

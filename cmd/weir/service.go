@@ -21,6 +21,7 @@ import (
 	"github.com/weir-lake/weir/compute/session"
 	"github.com/weir-lake/weir/lineage"
 	"github.com/weir-lake/weir/lineage/consistency"
+	"github.com/weir-lake/weir/lineage/schedule"
 	"github.com/weir-lake/weir/olap"
 	"github.com/weir-lake/weir/storage/cache"
 	"github.com/weir-lake/weir/storage/objstore"
@@ -51,6 +52,7 @@ type engine struct {
 	svc     *session.Services
 	lineage *lineage.Index
 	verify  *lineage.Verifier
+	back    *schedule.Scheduler
 }
 
 // openEngine wires a warehouse. Jobs run only after startJobs.
@@ -112,6 +114,8 @@ func (e *engine) open(ctx context.Context, o engineOptions) (err error) {
 	e.lineage = lineage.NewIndex(cat, e.jobs, e.svc, time.Now)
 	e.svc.System = e.lineage.Tables()
 	e.verify = lineage.NewVerifier(e.jobs, e.queries, time.Now)
+	e.back = schedule.New(schedule.Options{Store: e.store, Services: e.svc, Jobs: e.jobs, Cuts: e.cuts, Load: e.queries.Load, Now: time.Now, Logger: o.Logger})
+	maps.Copy(e.svc.Procedures, e.back.Procedures())
 	return nil
 }
 
@@ -137,6 +141,9 @@ func (e *engine) jobName(writer string) string {
 
 // close stops the jobs in an orderly way, then the workers. ctx bounds the jobs' last commits.
 func (e *engine) close(ctx context.Context) {
+	if e.back != nil {
+		e.back.Stop()
+	}
 	if e.jobs != nil {
 		e.jobs.Stop(ctx)
 	}

@@ -78,6 +78,7 @@ type Scheduler struct {
 		live      map[string]*live  // runs queued and under way, by id
 		queue     []string          // ids of runs that wait for the worker
 		turn      int               // whose clock is looked at first
+		started   bool
 	}
 }
 
@@ -130,6 +131,7 @@ func (s *Scheduler) Start(ctx context.Context) error {
 		s.mu.live[r.ID] = &live{run: r}
 		s.mu.queue = append(s.mu.queue, r.ID)
 	}
+	s.mu.started = true
 	s.mu.Unlock()
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
@@ -177,9 +179,11 @@ func (s *Scheduler) Create(ctx context.Context, d Definition) (Backfill, error) 
 	}
 	s.mu.Lock()
 	_, exists := s.mu.backfills[d.Name]
-	n := len(s.mu.backfills)
+	n, started := len(s.mu.backfills), s.mu.started
 	s.mu.Unlock()
 	switch {
+	case !started:
+		return Backfill{}, errkind.New(errkind.Unavailable, "this process runs no backfills: ask a service, as `weir serve` starts it")
 	case exists:
 		return Backfill{}, fmt.Errorf("%w: %s", ErrExists, d.Name)
 	case n >= backfillsMax:

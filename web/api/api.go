@@ -40,6 +40,8 @@ type Options struct {
 	Lineage  Lineage
 	Verifier Verifier
 	Tokens   *auth.Store
+	// Backfills run statements over ranges of partitions.
+	Backfills Backfills
 	// Ready says why the service cannot serve yet; nil: it can.
 	Ready   func(context.Context) error
 	Version string
@@ -113,6 +115,7 @@ func (a *API) mount(r chi.Router) huma.API {
 	a.jobRoutes(h)
 	a.lineageRoutes(h)
 	a.cutRoutes(h)
+	a.backfillRoutes(h)
 	a.tokenRoutes(h)
 	a.healthRoutes(r)
 	return h
