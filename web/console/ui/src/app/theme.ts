@@ -11,6 +11,7 @@ export const theme = createTheme({
   cursorType: 'pointer',
   colors: {
     weir: ['#e6f5fa', '#cfe9f2', '#a3d5e6', '#74c0d9', '#63c3e1', '#2f9dbf', '#1583a6', '#0b6b8a', '#085870', '#044558'],
+    dark: ['#e1e8eb', '#b8c4ca', '#9baab2', '#7f9099', '#35424a', '#2b363c', '#1a2227', '#161d21', '#12181b', '#0f1417'],
   },
   components: {
     Button: { defaultProps: { size: 'xs', variant: 'default' } },
@@ -20,7 +21,7 @@ export const theme = createTheme({
     NativeSelect: { defaultProps: { size: 'xs' } },
     Textarea: { defaultProps: { size: 'xs' } },
     Checkbox: { defaultProps: { size: 'xs' } },
-    SegmentedControl: { defaultProps: { size: 'xs' } },
+    SegmentedControl: { defaultProps: { size: 'xs', transitionDuration: 0 } },
     Modal: { defaultProps: { transitionProps: { duration: 0 }, overlayProps: { backgroundOpacity: 0.45 } } },
     Menu: { defaultProps: { transitionProps: { duration: 0 } } },
     Popover: { defaultProps: { transitionProps: { duration: 0 } } },
