@@ -64,7 +64,7 @@ func (m *Manager) Overwrite(ctx context.Context, s *plan.Sink, rows RowSource, o
 
 // drain writes all rows and counts them.
 func (w *oneShotWriter) drain(ctx context.Context, s *plan.Sink, rows RowSource) (int64, error) {
-	merge, err := materializer(s)
+	merge, err := materializer(s, nil)
 	if err != nil {
 		return 0, err
 	}

@@ -327,4 +327,4 @@ func (m *Manager) Recompute(ctx context.Context, made *Made, fn func(stream.Delt
 }
 
 // Materialize brings recomputed rows into the form of the sink table, as a job does.
-func (made *Made) Materialize() (*stream.Materializer, error) { return materializer(made.Sink) }
+func (made *Made) Materialize() (*stream.Materializer, error) { return materializer(made.Sink, nil) }

@@ -76,6 +76,9 @@ func (r *runner) load(ctx context.Context, held held) error {
 		if err := r.reopen(ctx); err != nil {
 			return err
 		}
+		if _, err := r.out.recover(ctx); err != nil { // the sink is a new one
+			return err
+		}
 	}
 	if held.epoch == 0 {
 		r.done = r.rec.FromEpoch - 1
@@ -163,7 +166,7 @@ func (r *runner) rebuild(ctx context.Context, held held) error {
 			return fmt.Errorf("rebuild state: %w", err)
 		}
 		if r.out.needsReplay() {
-			err = r.out.fold(res, true)
+			err = r.out.fold(res, true, false)
 		}
 		release(res)
 		if err != nil {

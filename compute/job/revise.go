@@ -22,7 +22,17 @@ import (
 const (
 	propRevision     = "weir.revision"
 	propRevisionRows = "weir.revision.rows"
+	// propRevised is on a job's snapshot that follows a revision of a table it reads.
+	propRevised = "weir.revised"
 )
+
+// revisionOf is the revision that a snapshot is, or follows; empty: none.
+func revisionOf(s *snapshot.Snapshot) string {
+	if id := s.Properties[propRevision]; id != "" {
+		return id
+	}
+	return s.Properties[propRevised]
+}
 
 // Revision is a change of a table's rows, made from one version of it.
 type Revision struct {

@@ -55,6 +55,8 @@ type runner struct {
 	held int64 // every epoch up to it is in the sink
 	// retracting: an append table it reads has lost rows, so its operators are those that can follow that.
 	retracting bool
+	env        *expr.Env // of the epoch being stepped
+	revised    string    // the revision that epochs since the last commit follow; empty: none
 	lastCkpt   time.Time
 	dirty      atomic.Bool // stepped since the last checkpoint
 
@@ -230,6 +232,7 @@ func (r *runner) work(ctx context.Context, last bool) (bool, error) {
 func (r *runner) step(ctx context.Context, e int64, replay bool) error {
 	clock, seed := r.m.log.ClockAt(e)
 	env := &expr.Env{Clock: clock, Zone: time.UTC, Seed: seed}
+	r.env = env
 	changes := map[int][]stream.Delta{}
 	defer func() {
 		for _, ds := range changes {
@@ -285,7 +288,7 @@ func (r *runner) step(ctx context.Context, e int64, replay bool) error {
 	}
 	res = append(res, rest...)
 	started = time.Now()
-	err = r.out.fold(res, replay)
+	err = r.out.fold(res, replay, r.follows(replay))
 	r.sinkBusy += time.Since(started)
 	if err != nil {
 		return err
@@ -320,6 +323,20 @@ func (r *runner) readEpoch(ctx context.Context, in *input, e int64, env *expr.En
 	return nil
 }
 
+// follows reports whether the changes just read are of a revision, which the next commit then says.
+func (r *runner) follows(replay bool) bool {
+	for _, in := range r.inputs {
+		if in.table == nil || in.table.revised == "" {
+			continue
+		}
+		if !replay {
+			r.revised = in.table.revised
+		}
+		return true
+	}
+	return false
+}
+
 // commit makes everything stepped since the last commit visible and tells the others.
 func (r *runner) commit(ctx context.Context, iv epoch.Interval) error {
 	started := time.Now()
@@ -344,7 +361,7 @@ func (r *runner) commit(ctx context.Context, iv epoch.Interval) error {
 	if err != nil {
 		return fmt.Errorf("commit epochs %d to %d: %w", iv.From, iv.To, err)
 	}
-	r.held, r.done = iv.To, max(r.done, iv.To)
+	r.held, r.done, r.revised = iv.To, max(r.done, iv.To), ""
 	r.tally.CommitMs = millisSince(started)
 	r.sinkBusy += time.Since(started)
 	r.written += r.tally.RowsOut

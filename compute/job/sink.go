@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/apache/arrow-go/v18/arrow"
+
 	"github.com/weir-lake/weir/compute/connector"
 	"github.com/weir-lake/weir/compute/epoch"
 	"github.com/weir-lake/weir/compute/plan"
@@ -23,8 +25,8 @@ type sink interface {
 	// recover finds what the sink holds of the job.
 	recover(ctx context.Context) (held, error)
 	// fold takes the changes of one more epoch; with replay set the sink holds them already and only
-	// its own state follows.
-	fold(changes []stream.Delta, replay bool) error
+	// its own state follows. revised says that they follow a revision: rows came out of their order.
+	fold(changes []stream.Delta, replay, revised bool) error
 	// commit makes everything folded since the last commit visible at once.
 	commit(ctx context.Context, f facts) (commitResult, error)
 	// needsReplay: state lost without a checkpoint needs the whole result folded again.
@@ -60,6 +62,7 @@ type facts struct {
 	inputs     []commit.Input // by source index
 	watermarks map[int]time.Time
 	watermark  *time.Time // the least of them
+	revised    string     // the revision that the interval follows; empty: none
 }
 
 // commitResult is what became of a commit; snapshot 0 means that nothing changed.
@@ -68,7 +71,7 @@ type commitResult struct{ snapshot int64 }
 // facts collects what the commit of an interval is made from.
 func (r *runner) facts(iv epoch.Interval) facts {
 	clock, _ := r.m.log.ClockAt(iv.To)
-	f := facts{interval: iv, clock: clock, watermarks: watermarks(r.inputs), watermark: lowest(r.inputs)}
+	f := facts{interval: iv, clock: clock, revised: r.revised, watermarks: watermarks(r.inputs), watermark: lowest(r.inputs)}
 	for _, in := range r.inputs {
 		t := in.scan.Table
 		c := commit.Input{}
@@ -107,18 +110,18 @@ func (m *Manager) openSink(ctx context.Context, r *runner) (sink, error) {
 		return nil, fmt.Errorf("open %s.%s: %w", t.Database, t.Name, err)
 	}
 	out := &connectorSink{sink: s, term: m.log.Term()}
-	if out.merge, err = materializer(r.sink); err != nil {
+	if out.merge, err = materializer(r.sink, nil); err != nil {
 		_ = s.Close() // the first error is the one to tell
 		return nil, err
 	}
 	return out, nil
 }
 
-// materializer brings a query's changes into the form of its sink table.
-func materializer(s *plan.Sink) (*stream.Materializer, error) {
+// materializer brings a query's changes into the form of its sink table. refold is as in stream.SinkOptions.
+func materializer(s *plan.Sink, refold func(arrow.RecordBatch) ([]stream.Delta, error)) (*stream.Materializer, error) {
 	t := s.Table
 	o := stream.SinkOptions{Unique: plan.SinkUnique(s), InsertOnly: len(t.PrimaryKey) == 0 || plan.AppendOnly(s.Input),
-		MergeEngine: t.Options[schema.OptMergeEngine], SequenceDescending: t.Options[schema.OptSequenceSortOrder] == "descending"}
+		MergeEngine: t.Options[schema.OptMergeEngine], Refold: refold, SequenceDescending: t.Options[schema.OptSequenceSortOrder] == "descending"}
 	at := func(name string) int {
 		return slices.IndexFunc(s.Target, func(c int) bool { return t.Columns[c].Name == name })
 	}
@@ -136,6 +139,13 @@ func materializer(s *plan.Sink) (*stream.Materializer, error) {
 		o.Sequence = append(o.Sequence, i)
 	}
 	return stream.NewMaterializer(o)
+}
+
+func applied(m *stream.Materializer, changes []stream.Delta, revised bool) (stream.SinkChanges, error) {
+	if revised {
+		return m.ApplyRevised(changes)
+	}
+	return m.Apply(changes)
 }
 
 // connectorSink writes each commit's changes to a system outside.
@@ -162,14 +172,17 @@ func (s *connectorSink) recover(ctx context.Context) (held, error) {
 	return held{epoch: p.Epoch}, nil
 }
 
-func (s *connectorSink) fold(changes []stream.Delta, replay bool) error {
-	out, err := s.merge.Apply(changes)
+func (s *connectorSink) fold(changes []stream.Delta, replay, revised bool) error {
+	out, err := applied(s.merge, changes, revised)
 	if err != nil {
 		return err
 	}
 	defer out.Release()
 	if replay {
 		return nil
+	}
+	if len(out.Removed) > 0 {
+		return stream.ErrNotInsertOnly
 	}
 	list := out.Changelog
 	if len(list) == 0 {

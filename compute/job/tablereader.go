@@ -37,6 +37,7 @@ type tableReader struct {
 	looked  int64              // snapshots up to here were looked at for other engines
 	rows    *scan.Rows         // of readSome
 	rest    arrow.RecordBatch  // of the batch that readSome cut
+	revised string             // the revision that the last changes read are of, or follow; empty: none
 }
 
 // openReader opens a table as it is now; the job keeps this version of its schema.
@@ -81,6 +82,7 @@ func (t *tableReader) seek(ctx context.Context, id int64, hash string) error {
 
 // changesUpTo streams what the table got since the position up to epoch e; the first time, all its rows.
 func (t *tableReader) changesUpTo(ctx context.Context, in *input, e int64, env *expr.Env, fn func(stream.Delta) error) error {
+	t.revised = ""
 	if t.at == nil {
 		s, err := t.log.At(ctx, t.snaps, t.path, e)
 		if err != nil || s == nil {
@@ -112,6 +114,9 @@ func (t *tableReader) changesUpTo(ctx context.Context, in *input, e int64, env *
 			return err
 		}
 		t.at = v.Snapshot
+		if id := revisionOf(v.Snapshot); id != "" {
+			t.revised = id
+		}
 	}
 	return nil
 }

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/apache/arrow-go/v18/arrow"
+
 	"github.com/weir-lake/weir/compute/connector"
 	"github.com/weir-lake/weir/compute/epoch"
 	"github.com/weir-lake/weir/compute/stream"
@@ -43,6 +45,7 @@ type tableSink struct {
 	prev      *snapshot.Snapshot
 	taken     []commit.Input // the inputs of prev
 	rows      int64
+	undoing   undoing
 	// marked is the snapshot that the job's tag protects, as far as this runner has moved it. Uploads of
 	// checkpoints write it, one at a time; between two of them the runner reads it.
 	marked snapshot.ID
@@ -65,7 +68,7 @@ func (m *Manager) openTableSink(ctx context.Context, r *runner) (sink, error) {
 		return nil, fmt.Errorf("table %s.%s: %w", t.Database, t.Name, err)
 	}
 	s.exact = opts.ChangelogProducer == "input" && s.schema.HasPrimaryKey()
-	if s.merge, err = materializer(r.sink); err != nil {
+	if s.merge, err = materializer(r.sink, func(keys arrow.RecordBatch) ([]stream.Delta, error) { return r.refold(r.m.ctx, r.env, keys) }); err != nil {
 		return nil, err
 	}
 	for i, c := range r.sink.Target {
@@ -176,14 +179,17 @@ func newestFrom(ctx context.Context, snaps *snapshot.Manager, s *snapshot.Snapsh
 	return s, err
 }
 
-func (s *tableSink) fold(changes []stream.Delta, replay bool) error {
-	out, err := s.merge.Apply(changes)
+func (s *tableSink) fold(changes []stream.Delta, replay, revised bool) error {
+	out, err := applied(s.merge, changes, revised)
 	if err != nil {
 		return err
 	}
 	defer out.Release()
 	if replay {
 		return nil
+	}
+	if err := s.undoing.take(s, &out); err != nil {
+		return err
 	}
 	ctx := s.r.m.ctx
 	for _, c := range out.Write {
@@ -204,7 +210,7 @@ func (s *tableSink) fold(changes []stream.Delta, replay bool) error {
 }
 
 func (s *tableSink) commit(ctx context.Context, f facts) (commitResult, error) {
-	if s.rows == 0 {
+	if s.rows == 0 && s.undoing.empty() {
 		return commitResult{}, nil
 	}
 	messages, err := s.writer.Prepare(ctx)
@@ -231,11 +237,20 @@ func (s *tableSink) commit(ctx context.Context, f facts) (commitResult, error) {
 	if len(f.watermarks) > 0 {
 		req.Properties[propWatermarks] = formatWatermarks(f.watermarks)
 	}
-	res, err := s.committer.Commit(ctx, req)
+	if f.revised != "" {
+		req.Properties[propRevised] = f.revised
+	}
+	var res *commit.Result
+	if s.undoing.empty() {
+		res, err = s.committer.Commit(ctx, req)
+	} else {
+		res, err = s.commitUndoing(ctx, req, messages)
+	}
 	if err != nil {
 		return commitResult{}, translate(err)
 	}
 	s.rows = 0
+	s.undoing.clear()
 	if res.Skipped {
 		return commitResult{}, nil
 	}

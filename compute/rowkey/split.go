@@ -42,6 +42,9 @@ func (s *Splitter) Split(dst [][]byte, row []byte) ([][]byte, error) {
 	return dst, nil
 }
 
+// AppendNull appends the encoding of a NULL column.
+func AppendNull(dst []byte) []byte { return append(dst, tagNull) }
+
 // IsNull tells whether an encoded column is NULL.
 func IsNull(col []byte) bool { return len(col) == 1 && col[0] == tagNull }
 

@@ -47,6 +47,10 @@ type SinkOptions struct {
 	Unique bool
 	// InsertOnly says that the query never takes rows away.
 	InsertOnly bool
+	// Refold gives, of the result as it is at the end of the epoch being applied, the rows that have one of the keys; it
+	// may give others too. A partial-update sink needs it when rows are taken away, which merging cannot undo. The keys
+	// are a batch of the key columns. Nil: rows of such a result are never taken away.
+	Refold func(keys arrow.RecordBatch) ([]Delta, error)
 	// Allocator of Arrow memory, nil means the default one.
 	Allocator memory.Allocator
 }
@@ -64,11 +68,20 @@ type SinkChanges struct {
 	Write []RowChanges
 	// Changelog is the exact change of the table's rows: -U directly followed by +U.
 	Changelog []RowChanges
+	// Removed are rows that an append table loses.
+	Removed []RowChanges
+	// Replaced are keys of a partial-update table whose rows no write can bring about, because values become NULL again
+	// or the row goes. Their bucket must be rewritten; they are in Changelog and not in Write.
+	Replaced []Replaced
 }
+
+// Replaced is the row of a key before and after an epoch, as compute/rowkey encodes rows of the sink's columns. Now is
+// nil when the row is gone.
+type Replaced struct{ Key, Was, Now []byte }
 
 // Release gives the batches back.
 func (c *SinkChanges) Release() {
-	for _, list := range [][]RowChanges{c.Write, c.Changelog} {
+	for _, list := range [][]RowChanges{c.Write, c.Changelog, c.Removed} {
 		for _, r := range list {
 			r.Rows.Release()
 		}
@@ -111,7 +124,7 @@ func NewMaterializer(opts SinkOptions) (*Materializer, error) {
 		}
 		m.merge = &appendMerger{}
 	case opts.MergeEngine == "partial-update":
-		m.merge, err = newPartialMerger(opts, m.schema)
+		m.merge, err = newPartialMerger(m.opts, m.schema)
 	case opts.MergeEngine != "" && opts.MergeEngine != "deduplicate":
 		err = errkind.Errorf(errkind.Invalid, "merge engine %q cannot be written by a streaming query: use deduplicate or partial-update",
 			opts.MergeEngine)
@@ -126,13 +139,22 @@ func NewMaterializer(opts SinkOptions) (*Materializer, error) {
 // Apply takes the changes of one or several epochs, as Step gave them (each epoch
 // consolidated, epochs in order), and returns the table's changes. After an error the
 // materializer refuses to go on, as a dataflow does.
-func (m *Materializer) Apply(in []Delta) (SinkChanges, error) {
+func (m *Materializer) Apply(in []Delta) (SinkChanges, error) { return m.apply(in, false) }
+
+// ApplyRevised is Apply for one epoch whose rows may be older than others of their keys: partial-update folds all
+// rows of these keys anew.
+func (m *Materializer) ApplyRevised(in []Delta) (SinkChanges, error) { return m.apply(in, true) }
+
+func (m *Materializer) apply(in []Delta, revised bool) (SinkChanges, error) {
 	if m.broken {
 		return SinkChanges{}, ErrBroken
 	}
 	out, err := newSinkOutput(m.opts.Allocator, m.schema)
 	if err != nil {
 		return SinkChanges{}, err
+	}
+	if p, ok := m.merge.(*partialMerger); ok {
+		p.revised = revised
 	}
 	if err := m.merge.apply(in, out); err != nil {
 		m.broken = true
@@ -149,6 +171,19 @@ func (m *Materializer) Seed(rows arrow.RecordBatch) error {
 		return p.seed(rows)
 	}
 	return nil
+}
+
+// Merged is the row of an encoded key in a partial-update sink, as compute/rowkey encodes it; nil: there is none.
+func (m *Materializer) Merged(key []byte) []byte {
+	p, ok := m.merge.(*partialMerger)
+	if !ok {
+		return nil
+	}
+	s, ok := p.merged.keys.Find(key)
+	if !ok {
+		return nil
+	}
+	return p.merged.row.Get(s)
 }
 
 // NeedsSeed tells whether state lost without a checkpoint is rebuilt from the table by Seed.
@@ -211,7 +246,10 @@ func (m *Materializer) fingerprint() string {
 }
 
 // sinkOutput collects changes of both kinds.
-type sinkOutput struct{ write, changelog *kindOutput }
+type sinkOutput struct {
+	write, changelog, removed *kindOutput
+	replaced                  []Replaced
+}
 
 func newSinkOutput(mem memory.Allocator, schema *arrow.Schema) (*sinkOutput, error) {
 	w, err := newKindOutput(mem, schema)
@@ -219,7 +257,11 @@ func newSinkOutput(mem memory.Allocator, schema *arrow.Schema) (*sinkOutput, err
 		return nil, err
 	}
 	c, err := newKindOutput(mem, schema)
-	return &sinkOutput{w, c}, err
+	if err != nil {
+		return nil, err
+	}
+	r, err := newKindOutput(mem, schema)
+	return &sinkOutput{write: w, changelog: c, removed: r}, err
 }
 
 // replace is the change of one key: a nil row is no row. write is what the writer gets
@@ -251,7 +293,7 @@ func firstError(errs ...error) error {
 }
 
 func (o *sinkOutput) finish() SinkChanges {
-	return SinkChanges{Write: o.write.finish(), Changelog: o.changelog.finish()}
+	return SinkChanges{Write: o.write.finish(), Changelog: o.changelog.finish(), Removed: o.removed.finish(), Replaced: o.replaced}
 }
 
 // kindOutput collects encoded rows with kinds into batches.

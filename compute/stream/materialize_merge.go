@@ -16,7 +16,8 @@ var ErrSequenceBack = errkind.New(errkind.Invalid,
 	"the query replaces a row by one with a smaller value of the table's sequence.field, which readers of the table would ignore: "+
 		"drop 'sequence.field' or choose a column that only grows")
 
-// appendMerger writes every row of a result that only gains rows.
+// appendMerger writes every row of a result that only gains rows. Rows are taken away only where somebody repairs a
+// table that the result is made from; the sink then takes them out of its files.
 type appendMerger struct{}
 
 func (appendMerger) apply(in []Delta, out *sinkOutput) error {
@@ -27,10 +28,12 @@ func (appendMerger) apply(in []Delta, out *sinkOutput) error {
 			return err
 		}
 		for i := range int(d.Rows.NumRows()) {
-			if d.weight(i) < 0 {
-				return ErrNotInsertOnly
-			}
 			row = enc.Append(row[:0], i)
+			for range -d.weight(i) {
+				if err := out.removed.add(KindDelete, row); err != nil {
+					return err
+				}
+			}
 			for range d.weight(i) {
 				if err := out.replace(nil, row, nil); err != nil {
 					return err

@@ -307,7 +307,6 @@ func TestSinksRefuseWhatTheyCannotTake(t *testing.T) {
 		in   []change
 		want error
 	}{
-		"append":     {SinkOptions{InsertOnly: true}, []change{{-1, row}}, ErrNotInsertOnly},
 		"partial":    {SinkOptions{Key: key, InsertOnly: true, MergeEngine: "partial-update"}, []change{{-1, row}}, ErrNotInsertOnly},
 		"unique":     {SinkOptions{Key: key, Unique: true}, []change{{1, row}, {1, tuple{int64(1), nil, nil}}}, ErrNotUnique},
 		"not unique": {SinkOptions{Key: key}, []change{{-1, row}}, ErrRetraction},

@@ -99,7 +99,7 @@ func (s *Service) resolve(ctx context.Context, r Request) (*target, error) {
 	return t, nil
 }
 
-// lookup finds a table that could be revised by what it is.
+// lookup finds a table and refuses those that cannot be revised, or not followed.
 func (s *Service) lookup(ctx context.Context, name string) (*target, error) {
 	id, err := catalog.ParseIdentifier(name, catalog.DefaultDatabase)
 	if err != nil {
@@ -119,6 +119,13 @@ func (s *Service) lookup(ctx context.Context, name string) (*target, error) {
 		return nil, errkind.Errorf(errkind.Invalid, "revise %s: it is a view: revise the table below it", id)
 	case rel.Table.Connector() != "":
 		return nil, errkind.Errorf(errkind.Invalid, "revise %s: its rows are behind connector '%s', not in the warehouse", id, rel.Table.Connector())
+	}
+	jobs := s.jobs(ctx)
+	if err := jobs.revisable(id.String()); err != nil {
+		return nil, err
+	}
+	if err := jobs.follow(id.String()); err != nil {
+		return nil, err
 	}
 	t := &target{id: id, table: rel.Table}
 	for i, c := range rel.Table.Columns {

@@ -129,15 +129,11 @@ func (s *Service) prepare(ctx context.Context, r Request, id string) (*prepared,
 // check refuses, without reading a row, what cannot be done.
 func (s *Service) check(ctx context.Context, r Request) error {
 	if r.Undo != "" {
-		_, _, err := s.undone(ctx, r)
+		_, _, err := s.undone(ctx, r, "")
 		return err
 	}
 	t, err := s.resolve(ctx, r)
 	if err != nil {
-		return err
-	}
-	n := s.jobs(ctx)
-	if err := errors.Join(n.revisable(t.id.String()), n.follow(t.id.String())); err != nil {
 		return err
 	}
 	base, err := s.base(ctx, t)
@@ -157,23 +153,16 @@ func (s *Service) base(ctx context.Context, t *target) (*snapshot.Snapshot, erro
 	return base, err
 }
 
-// open checks who follows and holds the version that the revision starts from.
+// open holds the version that the revision starts from.
 func (s *Service) open(ctx context.Context, t *target, id string) (*prepared, error) {
 	name := t.id.String()
-	n := s.jobs(ctx)
-	if err := n.revisable(name); err != nil {
-		return nil, err
-	}
-	if err := n.follow(name); err != nil {
-		return nil, err
-	}
 	base, err := s.base(ctx, t)
 	if err != nil {
 		return nil, err
 	}
 	release := s.opts.Jobs.Hold("revise:"+id, map[string]int64{t.table.Path: int64(base.ID)})
 	p := &prepared{target: t, release: release}
-	p.plan = Plan{Table: name, Column: t.rng.Column, BaseSnapshot: int64(base.ID), Downstream: n.downstream(name).sinks()}
+	p.plan = Plan{Table: name, Column: t.rng.Column, BaseSnapshot: int64(base.ID), Downstream: s.jobs(ctx).downstream(name).sinks()}
 	p.change = job.Revision{ID: id, Table: t.table.Path, Base: base.Identity(t.table.Path), Range: t.rng,
 		Inputs: []commit.Input{{Table: t.table.Path, ID: base.ID, Hash: base.Hash}}}
 	return p, nil

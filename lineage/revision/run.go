@@ -50,7 +50,7 @@ func (s *Service) Revise(ctx context.Context, r Request, user string) (*Entry, e
 // describe fills in what the request says of table and range.
 func (s *Service) describe(ctx context.Context, r Request, e *Entry) error {
 	if r.Undo != "" {
-		t, rec, err := s.undone(ctx, r)
+		t, rec, err := s.undone(ctx, r, "")
 		if err != nil {
 			return err
 		}

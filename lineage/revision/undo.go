@@ -14,8 +14,8 @@ import (
 	"github.com/weir-lake/weir/table/catalog"
 )
 
-// undone finds the revision that a request undoes, and its table.
-func (s *Service) undone(ctx context.Context, r Request) (*target, *job.RevisionRecord, error) {
+// undone finds the revision that a request undoes, and its table. id is the undo's own, if it has one.
+func (s *Service) undone(ctx context.Context, r Request, id string) (*target, *job.RevisionRecord, error) {
 	if r.SQL != "" || r.From != "" || r.To != "" || r.Column != "" {
 		return nil, nil, errkind.New(errkind.Invalid, "revise: an undo takes nothing but the id of the revision: its range and rows are known")
 	}
@@ -37,7 +37,7 @@ func (s *Service) undone(ctx context.Context, r Request) (*target, *job.Revision
 		return nil, nil, err
 	}
 	for _, e := range all {
-		if e.UndoOf == r.Undo && e.State != Failed {
+		if e.UndoOf == r.Undo && e.State != Failed && e.ID != id {
 			return nil, nil, errkind.Errorf(errkind.Conflict, "revision %s is undone by %s: to have it back, undo that one", r.Undo, e.ID)
 		}
 	}
@@ -66,7 +66,7 @@ func tableName(path string) string {
 
 // prepareUndo makes the inverse difference.
 func (s *Service) prepareUndo(ctx context.Context, r Request, id string) (*prepared, error) {
-	t, rec, err := s.undone(ctx, r)
+	t, rec, err := s.undone(ctx, r, id)
 	if err != nil {
 		return nil, err
 	}

@@ -100,6 +100,30 @@ func (r *Rewriter) Drop(ctx context.Context, s *snapshot.Snapshot, filter predic
 	return out, nil
 }
 
+// DropFresh does the same to files that wait to be committed. It returns the messages to commit in their place, one for
+// each in order, and messages with the files it wrote, for Discard. The files it replaced are the caller's to delete.
+func (r *Rewriter) DropFresh(ctx context.Context, messages []commit.Message, gone Gone) (out, written []commit.Message, err error) {
+	for _, m := range messages {
+		made := commit.Message{Partition: m.Partition, Bucket: m.Bucket, TotalBuckets: m.TotalBuckets}
+		files := m.Added
+		m.Added = nil
+		for _, f := range files {
+			e := &manifest.Entry{Kind: manifest.Add, Partition: m.Partition, Bucket: m.Bucket, TotalBuckets: m.TotalBuckets, File: f}
+			added, hit, err := r.without(ctx, e, gone)
+			made.Added = append(made.Added, added...)
+			if err != nil {
+				return nil, nil, errors.Join(fmt.Errorf("rewrite file %s: %w", f.Name, err), r.Discard(ctx, append(written, made)))
+			}
+			if !hit {
+				added = []manifest.DataFile{f}
+			}
+			m.Added = append(m.Added, added...)
+		}
+		out, written = append(out, m), append(written, made)
+	}
+	return out, written, nil
+}
+
 // without copies a file but for the rows that are to go; hit is false when there is none and nothing was written.
 func (r *Rewriter) without(ctx context.Context, e *manifest.Entry, gone Gone) (added []manifest.DataFile, hit bool, err error) {
 	if hit, err = r.holds(ctx, e, gone); err != nil || !hit {
