@@ -30,7 +30,10 @@ type serviceOptions struct {
 	Listen    string
 	Epoch     time.Duration
 	Memory    int64
-	Logger    *slog.Logger
+	// StateMemory and PinAge are as in job.Options.
+	StateMemory int64
+	PinAge      time.Duration
+	Logger      *slog.Logger
 }
 
 // service is a running weir: the engine, the metadata database and the web server.
@@ -125,7 +128,7 @@ func (s *service) wire(ctx context.Context, tokens *auth.Store) (err error) {
 		return err
 	}
 	s.engine, err = openEngine(ctx, engineOptions{Warehouse: s.opts.Warehouse, Data: s.opts.Data, Epoch: s.opts.Epoch,
-		Memory: s.opts.Memory, OnQuery: queries.end, Logger: s.opts.Logger})
+		Memory: s.opts.Memory, StateMemory: s.opts.StateMemory, PinAge: s.opts.PinAge, OnQuery: queries.end, Logger: s.opts.Logger})
 	if err != nil {
 		return err
 	}

@@ -57,6 +57,8 @@ type jobMetrics struct {
 	jobs                                                            *job.Manager
 	now                                                             func() time.Time
 	up, in, out, epoch, pending, commit, state, bad, late, restarts *prometheus.Desc
+	lag, kept                                                       *prometheus.Desc
+	memory, memoryMax, released                                     *prometheus.Desc // of all jobs together
 }
 
 func newJobMetrics(jobs *job.Manager, now func() time.Time) *jobMetrics {
@@ -75,18 +77,28 @@ func newJobMetrics(jobs *job.Manager, now func() time.Time) *jobMetrics {
 		bad:      d("dead_letters_total", "Rows that could not be decoded."),
 		late:     d("late_rows_total", "Rows that came after their window's state had gone."),
 		restarts: d("restarts_total", "Restarts after failures."),
+		lag:      d("lag_seconds", "Time since the oldest epoch was decided that is not completed."),
+		kept:     d("inputs_kept_seconds", "How long versions of its inputs have been kept for a job that has not gone on."),
+
+		memory:    prometheus.NewDesc("weir_state_bytes", "Memory of the state of all jobs.", nil, nil),
+		memoryMax: prometheus.NewDesc("weir_state_bytes_max", "Limit of the state of all jobs.", nil, nil),
+		released:  prometheus.NewDesc("weir_pins_released_total", "Jobs whose inputs are not kept any more because they did not go on.", nil, nil),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (m *jobMetrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.up, m.in, m.out, m.epoch, m.pending, m.commit, m.state, m.bad, m.late, m.restarts} {
+	for _, d := range []*prometheus.Desc{m.up, m.in, m.out, m.epoch, m.pending, m.commit, m.state, m.bad, m.late, m.restarts, m.lag, m.kept, m.memory, m.memoryMax, m.released} {
 		ch <- d
 	}
 }
 
 // Collect implements prometheus.Collector.
 func (m *jobMetrics) Collect(ch chan<- prometheus.Metric) {
+	used, limit := m.jobs.Memory()
+	ch <- prometheus.MustNewConstMetric(m.memory, prometheus.GaugeValue, float64(used))
+	ch <- prometheus.MustNewConstMetric(m.memoryMax, prometheus.GaugeValue, float64(limit))
+	ch <- prometheus.MustNewConstMetric(m.released, prometheus.CounterValue, float64(m.jobs.PinsReleased()))
 	seen := map[string]bool{}
 	for _, s := range m.jobs.List() {
 		if seen[s.Name] {
@@ -109,6 +121,10 @@ func (m *jobMetrics) Collect(ch chan<- prometheus.Metric) {
 		send(m.bad, prometheus.CounterValue, float64(s.DeadLetters))
 		send(m.late, prometheus.CounterValue, float64(s.LateRows))
 		send(m.restarts, prometheus.CounterValue, float64(s.Restarts))
+		send(m.lag, prometheus.GaugeValue, float64(s.LagMs)/1000)
+		if s.KeptSince != nil {
+			send(m.kept, prometheus.GaugeValue, m.now().Sub(*s.KeptSince).Seconds())
+		}
 		if s.LastCommit != nil {
 			send(m.commit, prometheus.GaugeValue, m.now().Sub(*s.LastCommit).Seconds())
 		}

@@ -35,6 +35,7 @@ type quickstartCmd struct {
 	Until     string        `placeholder:"TS" help:"End the replay before this time ('2013-07-01 00:00:00', UTC)."`
 	Epoch     time.Duration `default:"1s" env:"WEIR_EPOCH" help:"Length of an epoch: how often tables are committed at most."`
 	Memory    bytesValue    `default:"1GiB" env:"WEIR_MEMORY" help:"Memory of one query worker."`
+	State     bytesValue    `name:"state-memory" placeholder:"SIZE" env:"WEIR_STATE_MEMORY" help:"Memory of all jobs' state. A job that would go over it is stopped. Default: half of the machine's, at most 8GiB."`
 	Reset     bool          `help:"Delete the demo's warehouse and begin anew."`
 }
 
@@ -70,7 +71,7 @@ func (c *quickstartCmd) Run(env *tablecmd.Env, log logTo) error {
 		return err
 	}
 	s, err := openService(env.Ctx, serviceOptions{Warehouse: warehouse, Data: data, Listen: c.Listen, Epoch: c.Epoch,
-		Memory: int64(c.Memory), Logger: newLogger(log.w, log.verbose)})
+		Memory: int64(c.Memory), StateMemory: stateMemory(c.State), Logger: newLogger(log.w, log.verbose)})
 	if err != nil {
 		return err
 	}

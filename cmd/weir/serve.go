@@ -19,6 +19,8 @@ type serveFlags struct {
 	Listen    string        `default:"${listen}" env:"WEIR_LISTEN" help:"Address to answer at; port 0 takes a free one."`
 	Epoch     time.Duration `default:"1s" env:"WEIR_EPOCH" help:"Length of an epoch: how often tables are committed at most."`
 	Memory    bytesValue    `default:"1GiB" env:"WEIR_MEMORY" help:"Memory of one query worker."`
+	State     bytesValue    `name:"state-memory" placeholder:"SIZE" env:"WEIR_STATE_MEMORY" help:"Memory of all jobs' state. A job that would go over it is stopped. Default: half of the machine's, at most 8GiB."`
+	PinAge    time.Duration `default:"168h" env:"WEIR_PIN_AGE" help:"How long a job that does not go on keeps old versions of its inputs."`
 }
 
 // serveCmd runs the service.
@@ -39,7 +41,7 @@ func (c *serveCmd) Run(env *tablecmd.Env, log logTo) error {
 		return err
 	}
 	s, err := openService(env.Ctx, serviceOptions{Warehouse: c.Warehouse, Data: data, MetaDSN: c.Meta, Listen: c.Listen,
-		Epoch: c.Epoch, Memory: int64(c.Memory), Logger: newLogger(log.w, log.verbose)})
+		Epoch: c.Epoch, Memory: int64(c.Memory), StateMemory: stateMemory(c.State), PinAge: c.PinAge, Logger: newLogger(log.w, log.verbose)})
 	if err != nil {
 		return err
 	}

@@ -33,13 +33,16 @@ const cacheBytesMax = 20 << 30
 
 // engineOptions are what a weir process that runs statements needs to know.
 type engineOptions struct {
-	Warehouse string          // directory or s3://bucket/prefix
-	Data      string          // caches and spill; may be deleted
-	Epoch     time.Duration   // length of an epoch; 0: 1 s
-	Memory    int64           // bytes of one query worker; 0: 1 GiB
-	Output    io.Writer       // of the print connector; nil: standard error
-	OnQuery   func(olap.Info) // told of every query that ended; may be nil
-	Logger    *slog.Logger
+	Warehouse string        // directory or s3://bucket/prefix
+	Data      string        // caches and spill; may be deleted
+	Epoch     time.Duration // length of an epoch; 0: 1 s
+	Memory    int64         // bytes of one query worker; 0: 1 GiB
+	// StateMemory and PinAge are as in job.Options.
+	StateMemory int64
+	PinAge      time.Duration
+	Output      io.Writer       // of the print connector; nil: standard error
+	OnQuery     func(olap.Info) // told of every query that ended; may be nil
+	Logger      *slog.Logger
 }
 
 // engine is every layer below the web: the wiring shared by serve, quickstart and sql.
@@ -94,7 +97,7 @@ func (e *engine) open(ctx context.Context, o engineOptions) (err error) {
 	e.svc = &session.Services{Catalog: cat, Connectors: connectors(out), Now: time.Now, Secret: secret,
 		Procedures: map[string]session.Procedure{}, System: map[string]session.SystemTable{}}
 	e.jobs, err = job.Open(ctx, job.Options{Store: e.store, Catalog: cat, Planner: e.svc, Connectors: e.svc.Connectors,
-		Query: e.svc.RunQuery, Secret: secret, Interval: o.Epoch, Owner: owner(), Logger: o.Logger})
+		Query: e.svc.RunQuery, Secret: secret, Interval: o.Epoch, Owner: owner(), StateMemory: o.StateMemory, PinAgeMax: o.PinAge, Logger: o.Logger})
 	if err != nil {
 		return err
 	}

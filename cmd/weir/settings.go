@@ -15,5 +15,6 @@ func (o serviceOptions) settings() []api.Setting {
 	return []api.Setting{
 		{Name: "warehouse", Value: o.Warehouse}, {Name: "data", Value: o.Data}, {Name: "listen", Value: o.Listen},
 		{Name: "epoch", Value: o.Epoch.String()}, {Name: "memory", Value: strconv.FormatInt(o.Memory, 10)}, {Name: "meta", Value: database},
+		{Name: "state-memory", Value: strconv.FormatInt(o.StateMemory, 10)}, {Name: "pin-age", Value: o.PinAge.String()},
 	}
 }

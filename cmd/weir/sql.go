@@ -71,7 +71,7 @@ func (c *sqlCmd) local(env *tablecmd.Env, script string) error {
 	}
 	defer cleanup()
 	e, err := openEngine(env.Ctx, engineOptions{Warehouse: warehouse, Data: data, Epoch: c.Epoch, Memory: int64(c.Memory),
-		Output: env.Stdout, Logger: slog.New(slog.NewTextHandler(env.Note, nil))})
+		StateMemory: stateMemory(0), Output: env.Stdout, Logger: slog.New(slog.NewTextHandler(env.Note, nil))})
 	if err != nil {
 		return err
 	}

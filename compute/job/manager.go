@@ -419,36 +419,41 @@ func (m *Manager) List() []Status {
 
 // Show is a job by id, or by name.
 func (m *Manager) Show(idOrName string) (Status, error) {
-	m.mu.Lock()
-	r, s := m.mu.runners[idOrName], m.mu.ended[idOrName]
-	m.mu.Unlock()
-	switch {
-	case r != nil:
-		return r.status(), nil
-	case s.ID != "":
+	if s, ok := m.byID(idOrName); ok {
 		return s, nil
 	}
 	return m.find(idOrName)
 }
 
+// find is the newest job of that name.
 func (m *Manager) find(name string) (Status, error) {
 	var found string
 	for _, rec := range sortedJobs(m.log.State().Jobs) {
 		if rec.Name == name || rec.ID == name {
-			found = rec.ID // the newest of that name
+			found = rec.ID
 		}
 	}
-	m.mu.Lock()
-	r, s := m.mu.runners[found], m.mu.ended[found]
-	m.mu.Unlock()
-	switch {
-	case r != nil:
-		return r.status(), nil
-	case s.ID != "":
+	if s, ok := m.byID(found); ok {
 		return s, nil
 	}
 	return Status{}, fmt.Errorf("%w: %s", ErrNotFound, name)
 }
+
+func (m *Manager) byID(id string) (Status, bool) {
+	m.mu.Lock()
+	r, s := m.mu.runners[id], m.mu.ended[id]
+	m.mu.Unlock()
+	if r != nil {
+		s = r.status()
+	}
+	if a := m.pins.age(id); a != nil {
+		s.KeptSince = &a.since
+	}
+	return s, s.ID != ""
+}
+
+// PinsReleased counts the jobs whose inputs are not kept any more because they did not go on.
+func (m *Manager) PinsReleased() int64 { return m.pins.released.Load() }
 
 // Logs are the newest lines of a job's log in this process.
 func (m *Manager) Logs(idOrName string) ([]LogLine, error) {

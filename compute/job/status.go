@@ -62,6 +62,9 @@ type Status struct {
 	StateBytes   int64      `json:"state_bytes"`
 	CheckpointAt int64      `json:"checkpoint_epoch,omitempty"`
 	Guarantee    string     `json:"guarantee"`
+	// KeptSince is when the oldest version of an input that is kept for the job was replaced by a newer one; nil while
+	// the job goes on with its inputs.
+	KeptSince *time.Time `json:"inputs_kept_since,omitempty"`
 
 	Inputs    []InputStatus `json:"inputs"`
 	Operators []Operator    `json:"operators,omitempty"`
