@@ -137,7 +137,7 @@ func (s *service) wire(ctx context.Context, tokens *auth.Store) (err error) {
 		return fmt.Errorf("register job metrics: %w", err)
 	}
 	rest := api.New(api.Options{Services: e.svc, Queries: e.queries, Cuts: e.cuts, Tokens: tokens, Ready: s.ready,
-		Lineage: e.lineage, Verifier: e.verify, Backfills: e.back, Version: version(), Settings: s.opts.settings()})
+		Lineage: e.lineage, Verifier: e.verify, Backfills: e.back, Revisions: e.repairs, Version: version(), Settings: s.opts.settings()})
 	s.web, err = web.New(web.Options{API: rest, Tokens: tokens, Metrics: reg, Console: true, Logger: s.opts.Logger})
 	return err
 }
@@ -164,6 +164,9 @@ func (s *service) start(ctx context.Context) error {
 		return err
 	}
 	if err := s.engine.back.Start(ctx); err != nil {
+		return err
+	}
+	if err := s.engine.repairs.Start(ctx); err != nil {
 		return err
 	}
 	s.starting.Store(false)

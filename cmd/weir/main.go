@@ -45,6 +45,8 @@ type cli struct {
 	Table      tablecmd.Command `cmd:"" help:"Work on a Paimon table's folder, without a server."`
 	Job        jobCmd           `cmd:"" help:"Jobs of a service."`
 	Verify     verifyCmd        `cmd:"" help:"Recompute tables from their recorded inputs and compare."`
+	Revise     reviseCmd        `cmd:"" help:"Repair rows of a table and let everything made from them follow."`
+	Revision   revisionCmd      `cmd:"" help:"The ledger of revisions."`
 	Lineage    lineageCmd       `cmd:"" help:"Show where a table comes from and goes to."`
 	Cut        cutCmd           `cmd:"" help:"Versions of tables that belong together."`
 	Backfill   backfillCmd      `cmd:"" help:"Statements over ranges of partitions, by schedule and by hand."`

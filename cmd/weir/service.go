@@ -21,6 +21,7 @@ import (
 	"github.com/weir-lake/weir/compute/session"
 	"github.com/weir-lake/weir/lineage"
 	"github.com/weir-lake/weir/lineage/consistency"
+	"github.com/weir-lake/weir/lineage/revision"
 	"github.com/weir-lake/weir/lineage/schedule"
 	"github.com/weir-lake/weir/olap"
 	"github.com/weir-lake/weir/storage/cache"
@@ -55,6 +56,7 @@ type engine struct {
 	svc     *session.Services
 	lineage *lineage.Index
 	verify  *lineage.Verifier
+	repairs *revision.Service
 	back    *schedule.Scheduler
 }
 
@@ -117,6 +119,8 @@ func (e *engine) open(ctx context.Context, o engineOptions) (err error) {
 	e.lineage = lineage.NewIndex(cat, e.jobs, e.svc, time.Now)
 	e.svc.System = e.lineage.Tables()
 	e.verify = lineage.NewVerifier(e.jobs, e.queries, time.Now)
+	e.repairs = revision.New(revision.Options{Store: e.store, Jobs: e.jobs, Services: e.svc, Logger: o.Logger})
+	maps.Copy(e.svc.Procedures, e.repairs.Procedures())
 	e.back = schedule.New(schedule.Options{Store: e.store, Services: e.svc, Jobs: e.jobs, Cuts: e.cuts, Load: e.queries.Load, Now: time.Now, Logger: o.Logger})
 	maps.Copy(e.svc.Procedures, e.back.Procedures())
 	return nil
@@ -144,6 +148,9 @@ func (e *engine) jobName(writer string) string {
 
 // close stops the jobs in an orderly way, then the workers. ctx bounds the jobs' last commits.
 func (e *engine) close(ctx context.Context) {
+	if e.repairs != nil {
+		e.repairs.Stop()
+	}
 	if e.back != nil {
 		e.back.Stop()
 	}

@@ -40,6 +40,8 @@ type Options struct {
 	Lineage  Lineage
 	Verifier Verifier
 	Tokens   *auth.Store
+	// Revisions repair rows of tables.
+	Revisions Revisions
 	// Backfills run statements over ranges of partitions.
 	Backfills Backfills
 	// Ready says why the service cannot serve yet; nil: it can.
@@ -115,6 +117,7 @@ func (a *API) mount(r chi.Router) huma.API {
 	a.jobRoutes(h)
 	a.lineageRoutes(h)
 	a.cutRoutes(h)
+	a.revisionRoutes(h)
 	a.backfillRoutes(h)
 	a.tokenRoutes(h)
 	a.healthRoutes(r)
