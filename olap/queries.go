@@ -4,14 +4,19 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/weir-lake/weir/compute/plan"
 	"github.com/weir-lake/weir/compute/session"
 	"github.com/weir-lake/weir/internal/errkind"
 )
 
-// historyMax bounds the ended queries that are remembered: some minutes of a busy service, in a few MB.
+// engine answers all queries of this package.
+const engine = "duckdb"
+
+// historyMax bounds the ended queries that are remembered here: some minutes of a busy service, in a few MB.
 const historyMax = 1000
 
 // sqlMax bounds the text kept of a query, in bytes.
@@ -44,6 +49,8 @@ type Info struct {
 	Rows     int64        `json:"rows"`
 	Bytes    int64        `json:"bytes"` // of Arrow data handed out
 	Cut      *session.Cut `json:"cut,omitempty"`
+	Engine   string       `json:"engine"` // who answers
+	Class    string       `json:"class"`  // what a change would cost the query as a stream
 	Error    string       `json:"error,omitempty"`
 }
 
@@ -58,6 +65,7 @@ type record struct {
 type registry struct {
 	now   func() time.Time
 	onEnd func(Info)
+	keep  *History // nil: none
 	mu    struct {
 		sync.Mutex
 		seq     int64
@@ -66,8 +74,8 @@ type registry struct {
 	}
 }
 
-func newRegistry(now func() time.Time, onEnd func(Info)) *registry {
-	r := &registry{now: now, onEnd: onEnd}
+func newRegistry(now func() time.Time, keep *History, onEnd func(Info)) *registry {
+	r := &registry{now: now, keep: keep, onEnd: onEnd}
 	r.mu.live = map[string]*record{}
 	return r
 }
@@ -75,12 +83,14 @@ func newRegistry(now func() time.Time, onEnd func(Info)) *registry {
 func (r *registry) add(id string, q session.Query, cancel context.CancelCauseFunc) *record {
 	text := q.SQL
 	if len(text) > sqlMax {
-		text = text[:sqlMax] + " .."
+		text = strings.ToValidUTF8(text[:sqlMax], "") + " .."
 	}
+	text = strings.ReplaceAll(text, "\x00", "") // no database stores it
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.mu.seq++
-	rec := &record{seq: r.mu.seq, cancel: cancel, info: Info{ID: id, User: q.User, SQL: text, State: Queued, QueuedAt: r.now().UTC()}}
+	rec := &record{seq: r.mu.seq, cancel: cancel, info: Info{ID: id, User: q.User, SQL: text, State: Queued, QueuedAt: r.now().UTC(),
+		Engine: engine, Class: plan.WorstClass(q.Root).String()}}
 	r.mu.live[id] = rec
 	return rec
 }
@@ -129,6 +139,9 @@ func (r *registry) end(rec *record, err error) {
 	}
 	r.mu.history = append(r.mu.history, info)
 	r.mu.Unlock()
+	if r.keep != nil {
+		r.keep.journal.Add(info)
+	}
 	if r.onEnd != nil {
 		r.onEnd(info)
 	}

@@ -46,6 +46,9 @@ func (r *rows) Cut() *session.Cut { return r.cut }
 // QueryID names the query for Cancel.
 func (r *rows) QueryID() string { return r.rec.info.ID }
 
+// About tells who answers, and what a change would cost the query as a stream.
+func (r *rows) About() (engine, class string) { return r.rec.info.Engine, r.rec.info.Class }
+
 // Next implements session.Rows. ctx ends only this wait's query as a whole: a result half read is of no use.
 func (r *rows) Next(ctx context.Context) (arrow.RecordBatch, error) {
 	if r.ended {

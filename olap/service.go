@@ -2,6 +2,7 @@ package olap
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"time"
@@ -70,6 +71,8 @@ type Options struct {
 	// 8 GiB of Arrow data.
 	RowsMax  int64
 	BytesMax int64
+	// History keeps the queries that ended. Nil: the newest are remembered until the process ends.
+	History *History
 	// OnEnd is told of every query that ended. It must return quickly.
 	OnEnd func(Info)
 	Now   func() time.Time
@@ -129,7 +132,7 @@ func New(opts Options) (*Service, error) {
 	}
 	return &Service{
 		opts: opts, admit: newAdmission(opts.Slots, opts.QueueMax),
-		queries: newRegistry(opts.Now, opts.OnEnd), tables: newTables(opts.Store),
+		queries: newRegistry(opts.Now, opts.History, opts.OnEnd), tables: newTables(opts.Store),
 	}, nil
 }
 
@@ -207,11 +210,18 @@ func (s *Service) start(ctx context.Context, rec *record, q session.Query) (*row
 	return out, nil
 }
 
-// Queries lists the queries that wait or run, newest first, then those that ended, newest first.
+// Queries lists the queries that wait or run, newest first, then those that ended, newest first, as far as this
+// process remembers them.
 func (s *Service) Queries() []Info { return s.queries.list() }
 
 // Show is one query.
-func (s *Service) Show(id string) (Info, error) { return s.queries.show(id) }
+func (s *Service) Show(ctx context.Context, id string) (Info, error) {
+	q, err := s.queries.show(id)
+	if errors.Is(err, ErrNoQuery) && s.opts.History != nil {
+		return s.opts.History.show(ctx, id)
+	}
+	return q, err
+}
 
 // Cancel ends a query that waits or runs. Its client gets the reason.
 func (s *Service) Cancel(id, user string) error { return s.queries.cancel(id, user) }

@@ -87,7 +87,7 @@ func TestHealthAndJobDetail(t *testing.T) {
 	var d api.JobDetail
 	await(t, func() bool {
 		s.get(t, "/v1/jobs/default.items", &d)
-		return len(d.Commits) > 0 && d.State == job.Running
+		return len(d.Commits) > 0 && d.State == job.Running && d.Snapshot > 0
 	})
 	if len(d.Graph.Nodes) != len(d.Operators) || len(d.Graph.Nodes) < 2 || d.Graph.Nodes[0].Kind != "source" || d.Graph.Nodes[len(d.Graph.Nodes)-1].Kind != "sink" || len(d.Graph.Edges) == 0 || d.Diagnosis == "" {
 		t.Errorf("%+v", d.Graph)

@@ -157,6 +157,8 @@ func (s *Server) open(r *http.Request) bool {
 	switch r.URL.Path {
 	case "/healthz", "/readyz", "/openapi.json", "/openapi.yaml":
 		return true
+	case "/v1/login":
+		return r.Method == http.MethodPost
 	}
 	return s.console != nil && s.console.Serves(r.URL.Path)
 }
@@ -169,6 +171,7 @@ func (s *Server) authenticate(limits *limiter) func(http.Handler) http.Handler {
 			if err != nil {
 				host = r.RemoteAddr
 			}
+			r = r.WithContext(auth.WithRemote(r.Context(), host))
 			if s.open(r) {
 				if !limits.allow("addr " + host) {
 					api.WriteProblem(w, errRate)
@@ -196,12 +199,10 @@ func (s *Server) authenticate(limits *limiter) func(http.Handler) http.Handler {
 
 // refuse answers a request without a valid token: 401 asks for one.
 func (s *Server) refuse(w http.ResponseWriter, err error) {
-	p := api.ProblemOf(err)
 	if errors.Is(err, auth.ErrDenied) {
-		p.Status, p.Title = http.StatusUnauthorized, http.StatusText(http.StatusUnauthorized)
 		w.Header().Set("WWW-Authenticate", `Bearer realm="weir"`)
 	}
-	api.WriteProblem(w, p)
+	api.WriteProblem(w, err)
 }
 
 // bearer is the token of the request. The scheme's name does not tell case apart.

@@ -14,11 +14,13 @@ import (
 	"time"
 
 	"github.com/weir-lake/weir/internal/errkind"
+	"github.com/weir-lake/weir/olap"
 	"github.com/weir-lake/weir/storage/meta"
 	"github.com/weir-lake/weir/storage/objstore"
 	"github.com/weir-lake/weir/table/catalog"
 	"github.com/weir-lake/weir/web"
 	"github.com/weir-lake/weir/web/api"
+	"github.com/weir-lake/weir/web/audit"
 	"github.com/weir-lake/weir/web/auth"
 )
 
@@ -42,6 +44,8 @@ type service struct {
 	self     instance
 	engine   *engine
 	db       *meta.DB
+	history  *olap.History
+	audit    *audit.Log
 	web      *web.Server
 	token    string
 	listener net.Listener
@@ -93,9 +97,10 @@ func (s *service) take(ctx context.Context) (err error) {
 	if mo.DSN == "" {
 		mo.Path = filepath.Join(o.Data, "meta.db")
 	}
-	if s.db, err = meta.Open(ctx, mo, auth.Migrations()); err != nil {
+	if s.db, err = meta.Open(ctx, mo, metaLayers()...); err != nil {
 		return err
 	}
+	s.history, s.audit = olap.NewHistory(s.db, nil, o.Logger), audit.New(s.db, nil, o.Logger)
 	if s.listener, err = listen(o.Listen); err != nil {
 		return err
 	}
@@ -108,6 +113,11 @@ func (s *service) take(ctx context.Context) (err error) {
 		return err
 	}
 	return s.wire(ctx, tokens)
+}
+
+// metaLayers are all that has tables in the metadata database.
+func metaLayers() []meta.Migrations {
+	return []meta.Migrations{auth.Migrations(), audit.Migrations(), olap.Migrations()}
 }
 
 // checkWarehouse refuses a folder that is none before anything is written into it.
@@ -128,7 +138,7 @@ func (s *service) wire(ctx context.Context, tokens *auth.Store) (err error) {
 		return err
 	}
 	s.engine, err = openEngine(ctx, engineOptions{Warehouse: s.opts.Warehouse, Data: s.opts.Data, Epoch: s.opts.Epoch,
-		Memory: s.opts.Memory, StateMemory: s.opts.StateMemory, PinAge: s.opts.PinAge, OnQuery: queries.end, Logger: s.opts.Logger})
+		Memory: s.opts.Memory, StateMemory: s.opts.StateMemory, PinAge: s.opts.PinAge, OnQuery: queries.end, History: s.history, Logger: s.opts.Logger})
 	if err != nil {
 		return err
 	}
@@ -136,7 +146,7 @@ func (s *service) wire(ctx context.Context, tokens *auth.Store) (err error) {
 	if err := reg.Register(newJobMetrics(e.jobs, time.Now)); err != nil {
 		return fmt.Errorf("register job metrics: %w", err)
 	}
-	rest := api.New(api.Options{Services: e.svc, Queries: e.queries, Cuts: e.cuts, Tokens: tokens, Ready: s.ready,
+	rest := api.New(api.Options{Services: e.svc, Queries: e.queries, Cuts: e.cuts, Tokens: tokens, Audit: s.audit, Ready: s.ready,
 		Lineage: e.lineage, Verifier: e.verify, Backfills: e.back, Revisions: e.repairs, Version: version(), Settings: s.opts.settings()})
 	s.web, err = web.New(web.Options{API: rest, Tokens: tokens, Metrics: reg, Console: true, Logger: s.opts.Logger})
 	return err
@@ -226,6 +236,10 @@ func (s *service) release(ctx context.Context) {
 	}
 	if s.listener != nil {
 		_ = s.listener.Close() // closed by the server already when it served
+	}
+	if s.history != nil {
+		s.history.Stop()
+		s.audit.Stop()
 	}
 	if s.db != nil {
 		if err := s.db.Close(); err != nil {

@@ -16,7 +16,6 @@ import (
 	"github.com/weir-lake/weir/compute/job"
 	"github.com/weir-lake/weir/internal/errkind"
 	"github.com/weir-lake/weir/storage/meta"
-	"github.com/weir-lake/weir/web/auth"
 )
 
 const (
@@ -154,7 +153,7 @@ func removeDemo(ctx context.Context, warehouse string) error {
 	if err != nil {
 		return err
 	}
-	db, err := meta.Open(ctx, meta.Options{Path: filepath.Join(data, "meta.db")}, auth.Migrations())
+	db, err := meta.Open(ctx, meta.Options{Path: filepath.Join(data, "meta.db")}, metaLayers()...)
 	if err != nil {
 		return fmt.Errorf("--reset: %w", err)
 	}

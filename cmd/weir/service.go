@@ -111,7 +111,7 @@ func (e *engine) open(ctx context.Context, o engineOptions) (err error) {
 		return err
 	}
 	e.queries, err = olap.New(olap.Options{Store: e.store, Pool: e.pool, Cuts: e.cuts, Pins: e.jobs, Outside: e.svc, Cache: files,
-		OnEnd: o.OnQuery})
+		OnEnd: o.OnQuery, History: o.History})
 	if err != nil {
 		return err
 	}

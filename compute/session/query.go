@@ -36,7 +36,7 @@ func (s *Session) bindQuery(ctx context.Context, text string, q *sql.Query, p Pa
 	if err != nil {
 		return nil, err
 	}
-	return plan.Optimize(root), nil
+	return plan.Optimize(root), s.guard(ctx, root)
 }
 
 func (s *Session) query(ctx context.Context, text string, q *sql.Query, p Params) (*Result, error) {
@@ -98,6 +98,9 @@ func (s *Session) bindInsert(ctx context.Context, text string, st *sql.Insert, p
 	if err != nil {
 		return nil, err
 	}
+	if err := s.guard(ctx, sink); err != nil {
+		return nil, err
+	}
 	sink.Input = plan.Optimize(sink.Input)
 	return sink, nil
 }
@@ -131,6 +134,9 @@ func (s *Session) insert(ctx context.Context, text string, st *sql.Insert, p Par
 			return nil, err
 		}
 		return message("%d rows inserted into %s.%s, snapshot %d", done.Rows, sink.Table.Database, sink.Table.Name, done.Snapshot), nil
+	}
+	if err := s.allowed(Manage); err != nil {
+		return nil, err // a job is started
 	}
 	if err := s.refuseTemporary(text, st, sink); err != nil {
 		return nil, err

@@ -110,7 +110,8 @@ type Session struct {
 	// attached makes streaming INSERTs over bounded sources wait for their end, as a script wants.
 	attached bool
 	progress func(job.Status)
-	looking  bool // nothing may be created
+	looking  bool               // nothing may be created
+	allow    func(Action) error // nil: everything is allowed
 }
 
 // Options of New. The zero value works.
@@ -121,12 +122,14 @@ type Options struct {
 	// Attached waits for streaming INSERTs to end; Progress is called while it waits.
 	Attached bool
 	Progress func(job.Status)
+	// Allow says why the session may not do something; nil: it may do everything.
+	Allow func(Action) error
 }
 
 // New starts a session.
 func New(svc *Services, o Options) *Session {
 	s := &Session{svc: svc, user: o.User, database: o.Database, vars: maps.Clone(o.Variables),
-		temporary: map[string]*bind.Relation{}, attached: o.Attached, progress: o.Progress}
+		temporary: map[string]*bind.Relation{}, attached: o.Attached, progress: o.Progress, allow: o.Allow}
 	if s.database == "" {
 		s.database = catalog.DefaultDatabase
 	}
@@ -153,6 +156,9 @@ type Params struct {
 
 // Execute runs one statement. Text is what it was parsed from: errors name places in it.
 func (s *Session) Execute(ctx context.Context, text string, st sql.Statement, p Params) (*Result, error) {
+	if err := s.allowed(ActionOf(st)); err != nil {
+		return nil, err
+	}
 	switch st := st.(type) {
 	case *sql.QueryStatement:
 		return s.query(ctx, text, st.Query, p)

@@ -34,6 +34,20 @@ func CheckSecrets(options map[string]string) error {
 	return nil
 }
 
+// sqlOption is an option as statements write it.
+var sqlOption = regexp.MustCompile(`'((?:[^']|'')*)'(\s*=\s*)'((?:[^']|'')*)'`)
+
+// RedactSQL takes the secrets out of the options in a statement's text, also of one that was refused for them.
+func RedactSQL(text string) string {
+	return sqlOption.ReplaceAllStringFunc(text, func(option string) string {
+		m := sqlOption.FindStringSubmatch(option)
+		if plainSecret(m[1], m[3]) {
+			return "'" + m[1] + "'" + m[2] + "'***'"
+		}
+		return option
+	})
+}
+
 func plainSecret(name, value string) bool {
 	if value == "" || strings.HasPrefix(name, ownPrefix) {
 		return false

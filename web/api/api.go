@@ -40,6 +40,7 @@ type Options struct {
 	Lineage  Lineage
 	Verifier Verifier
 	Tokens   *auth.Store
+	Audit    Auditor
 	// Revisions repair rows of tables.
 	Revisions Revisions
 	// Backfills run statements over ranges of partitions.
@@ -109,6 +110,7 @@ func (a *API) mount(r chi.Router) huma.API {
 	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}}
 	cfg.Security = []map[string][]string{{"token": {}}}
 	h := humachi.New(r, cfg)
+	h.UseMiddleware(a.guard)
 	a.queryRoutes(h)
 	a.explainRoutes(h)
 	a.completionRoutes(h)
@@ -120,17 +122,10 @@ func (a *API) mount(r chi.Router) huma.API {
 	a.revisionRoutes(h)
 	a.backfillRoutes(h)
 	a.tokenRoutes(h)
+	a.userRoutes(h)
+	a.auditRoutes(h)
 	a.healthRoutes(r)
 	return h
-}
-
-// extRole is the member of an operation in the contract with the least role that may call it.
-const extRole = "x-weir-role"
-
-// as sets the least role of an operation that is not what op says.
-func as(least auth.Role, op huma.Operation) huma.Operation {
-	op.Extensions = map[string]any{extRole: least}
-	return op
 }
 
 // op describes an operation. Errors are problems. GET asks for a reader, everything else for an operator; as
@@ -154,7 +149,7 @@ func limited[I, O any](fn func(context.Context, *I) (*O, error)) func(context.Co
 		ctx, cancel := context.WithTimeoutCause(ctx, requestTimeout, errTimeout)
 		defer cancel()
 		out, err := fn(ctx, in)
-		return out, problem(err)
+		return out, noted(ctx, err)
 	}
 }
 

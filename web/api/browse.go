@@ -171,7 +171,7 @@ func (a *API) look(ctx context.Context, in TableAt) (view, error) {
 
 // fresh is a session for one look at the catalog.
 func (a *API) fresh(ctx context.Context) *session.Session {
-	return session.New(a.opts.Services, session.Options{User: auth.User(ctx)})
+	return session.New(a.opts.Services, session.Options{User: auth.User(ctx), Allow: allow(auth.RoleOf(ctx))})
 }
 
 // JobRef names the job that keeps a table.

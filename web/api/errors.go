@@ -10,6 +10,7 @@ import (
 	"github.com/weir-lake/weir/compute/sql"
 	"github.com/weir-lake/weir/internal/errkind"
 	"github.com/weir-lake/weir/table/rowjson"
+	"github.com/weir-lake/weir/web/auth"
 )
 
 // Problem is an error as RFC 9457 has it, with what weir knows of its place.
@@ -77,6 +78,9 @@ func ProblemOf(err error) *Problem {
 	if errors.As(err, &re) {
 		p.Status, p.Row, p.RowColumn = http.StatusUnprocessableEntity, &re.Row, re.Column
 		p.Reason = "expected " + re.Expected + ", found " + re.Found
+	}
+	if errors.Is(err, auth.ErrDenied) || errors.Is(err, auth.ErrLogin) {
+		p.Status = http.StatusUnauthorized // who calls is not known; 403 is for those who are
 	}
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errTimeout) {
 		p.Status = http.StatusGatewayTimeout

@@ -11,6 +11,7 @@ import (
 	"github.com/weir-lake/weir/compute/session"
 	"github.com/weir-lake/weir/compute/sql"
 	"github.com/weir-lake/weir/internal/layout"
+	"github.com/weir-lake/weir/web/audit"
 	"github.com/weir-lake/weir/web/auth"
 )
 
@@ -60,6 +61,7 @@ func (a *API) explainRoutes(h huma.API) {
 }
 
 func (a *API) explain(ctx context.Context, r *ExplainRequest) (PlanAnswer, error) {
+	audit.NoteStatement(ctx, r.SQL)
 	vars := map[string]string{}
 	for k, v := range r.Variables {
 		vars[k] = v
@@ -78,7 +80,7 @@ func (a *API) explain(ctx context.Context, r *ExplainRequest) (PlanAnswer, error
 	if err != nil {
 		return PlanAnswer{}, err
 	}
-	s := session.New(a.opts.Services, session.Options{User: auth.User(ctx), Database: r.Database, Variables: vars})
+	s := session.New(a.opts.Services, session.Options{User: auth.User(ctx), Database: r.Database, Variables: vars, Allow: allow(auth.RoleOf(ctx))})
 	root, stream, err := s.Plan(ctx, r.SQL, st, params)
 	if err != nil {
 		return PlanAnswer{}, err

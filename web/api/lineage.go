@@ -8,7 +8,6 @@ import (
 
 	"github.com/weir-lake/weir/internal/errkind"
 	"github.com/weir-lake/weir/lineage"
-	"github.com/weir-lake/weir/web/auth"
 )
 
 // VerifyRequest says what to recompute.
@@ -56,45 +55,4 @@ func (a *API) verify(ctx context.Context, r VerifyRequest) (any, error) {
 		return nil, errkind.New(errkind.Invalid, `verify: want {"job": ".."} or {"all": true}`)
 	}
 	return a.opts.Verifier.Verify(ctx, r.Job, r.Tag)
-}
-
-// NewToken asks for a token.
-type NewToken struct {
-	Name string `json:"name" minLength:"1" maxLength:"100" doc:"who or what will use it"`
-}
-
-// CreatedToken is a token with its secret, which is told this once.
-type CreatedToken struct {
-	auth.Token
-	Secret string `json:"token"`
-}
-
-func (a *API) tokenRoutes(h huma.API) {
-	huma.Register(h, a.op(h, http.MethodGet, "/v1/tokens", "list-tokens", "List tokens, without their secrets"),
-		limited(func(ctx context.Context, _ *struct{}) (*body[list[auth.Token]], error) {
-			if a.opts.Tokens == nil {
-				return nil, unavailable("tokens")
-			}
-			ts, err := a.opts.Tokens.List(ctx)
-			return listing(ts), err
-		}))
-	create := a.op(h, http.MethodPost, "/v1/tokens", "create-token", "Make a token")
-	create.DefaultStatus = http.StatusCreated
-	huma.Register(h, create, limited(func(ctx context.Context, in *struct{ Body NewToken }) (*body[CreatedToken], error) {
-		if a.opts.Tokens == nil {
-			return nil, unavailable("tokens")
-		}
-		secret, t, err := a.opts.Tokens.Create(ctx, in.Body.Name)
-		return answer(CreatedToken{t, secret}), err
-	}))
-	type byID struct {
-		ID string `path:"id"`
-	}
-	huma.Register(h, a.op(h, http.MethodDelete, "/v1/tokens/{id}", "revoke-token", "Revoke a token"),
-		limited(func(ctx context.Context, in *byID) (*struct{}, error) {
-			if a.opts.Tokens == nil {
-				return nil, unavailable("tokens")
-			}
-			return nil, a.opts.Tokens.Revoke(ctx, in.ID)
-		}))
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/weir-lake/weir/compute/session"
 	"github.com/weir-lake/weir/compute/sql"
 	"github.com/weir-lake/weir/internal/errkind"
-	"github.com/weir-lake/weir/olap"
+	"github.com/weir-lake/weir/web/audit"
 	"github.com/weir-lake/weir/web/auth"
 )
 
@@ -32,7 +32,8 @@ const writeTimeout = 60 * time.Second
 // Headers of answers with rows.
 const (
 	headerQuery = "Weir-Query-Id"
-	headerCut   = "Weir-Cut" // the cut as JSON
+	headerCut   = "Weir-Cut"    // the cut as JSON
+	headerAbout = "Weir-Engine" // who answers
 	// HeaderError is a trailer: the problem as JSON that ended an answer after its status was sent.
 	HeaderError = "Weir-Error"
 	// HeaderChanges is set on answers whose lines are changes: the query never ends by itself.
@@ -43,7 +44,7 @@ const (
 type QueryRequest struct {
 	SQL         string            `json:"sql" doc:"one statement of any kind" minLength:"1"`
 	Params      *Params           `json:"params,omitempty"`
-	Format      string            `json:"format,omitempty" enum:"json,ndjson,csv,arrow" doc:"of the rows; default: what Accept asks for, else json"`
+	Format      string            `json:"format,omitempty" enum:"json,ndjson,csv,arrow,parquet" doc:"of the rows; default: what Accept asks for, else json"`
 	Timeout     string            `json:"timeout,omitempty" doc:"a duration like 30s"`
 	Consistency string            `json:"consistency,omitempty" enum:"latest,cut" doc:"cut (default): all tables at one epoch; latest: each at its newest"`
 	Database    string            `json:"database,omitempty" doc:"current database; default: default"`
@@ -64,32 +65,17 @@ type queryInput struct {
 }
 
 func (a *API) queryRoutes(h huma.API) {
-	op := a.op(h, http.MethodPost, "/v1/query", "query", "Run one SQL statement")
-	op.Description = "Rows come as a JSON object, as NDJSON, CSV or an Arrow stream; a statement without rows answers with a message. A query that never ends streams its changes as NDJSON."
+	op := as(auth.Reader, a.op(h, http.MethodPost, "/v1/query", "query", "Run one SQL statement"))
+	op.Description = "Rows come as a JSON object, as NDJSON, CSV or an Arrow stream; a statement without rows answers with a message. A query that never ends streams its changes as NDJSON. What a statement does asks for a role of its own: INSERT for writer, definitions, jobs and CALL for operator."
 	op.Responses["200"] = rowsResponse(h)
-	for _, t := range []string{typeNDJSON, typeCSV, typeArrow} {
+	for _, t := range []string{typeNDJSON, typeCSV, typeArrow, typeParquet} {
 		op.Responses["200"].Content[t] = &huma.MediaType{Schema: &huma.Schema{Type: "string"}}
 	}
 	huma.Register(h, op, func(ctx context.Context, in *queryInput) (*huma.StreamResponse, error) {
 		out, err := a.query(ctx, in)
-		return out, problem(err)
+		return out, noted(ctx, err)
 	})
-	huma.Register(h, a.op(h, http.MethodGet, "/v1/queries", "list-queries", "List queries that run, wait, or have ended"),
-		limited(func(context.Context, *struct{}) (*body[list[olap.Info]], error) {
-			return listing(a.opts.Queries.Queries()), nil
-		}))
-	type byID struct {
-		ID string `path:"id"`
-	}
-	huma.Register(h, a.op(h, http.MethodGet, "/v1/queries/{id}", "show-query", "Show a query"),
-		limited(func(_ context.Context, in *byID) (*body[olap.Info], error) {
-			q, err := a.opts.Queries.Show(in.ID)
-			return answer(q), err
-		}))
-	huma.Register(h, a.op(h, http.MethodDelete, "/v1/queries/{id}", "cancel-query", "Cancel a query"),
-		limited(func(ctx context.Context, in *byID) (*struct{}, error) {
-			return nil, a.opts.Queries.Cancel(in.ID, auth.User(ctx))
-		}))
+	a.queryListRoutes(h)
 }
 
 // Answer is how rows come as JSON, and how a statement without rows answers.
@@ -98,6 +84,8 @@ type Answer struct {
 	Data       []Row        `json:"data,omitempty"`
 	Rows       int64        `json:"rows,omitempty"`
 	Cut        *session.Cut `json:"cut,omitempty" doc:"the versions that answered"`
+	Engine     string       `json:"engine,omitempty" doc:"who answered: duckdb, or weir itself"`
+	Class      string       `json:"class,omitempty" doc:"what a change would cost the query as a stream: stateless, delta, affected keys or full"`
 	Message    string       `json:"message,omitempty" doc:"what was done"`
 	Job        string       `json:"job,omitempty" doc:"id of the job started"`
 	Statistics *statistics  `json:"statistics,omitempty"`
@@ -112,6 +100,7 @@ func rowsResponse(h huma.API) *huma.Response {
 
 // query runs the statement up to where its answer's status is known.
 func (a *API) query(ctx context.Context, in *queryInput) (*huma.StreamResponse, error) {
+	audit.NoteStatement(ctx, in.Body.SQL)
 	format, err := formatOf(in.Body.Format, in.Accept)
 	if err != nil {
 		return nil, err
@@ -204,9 +193,9 @@ func (a *API) session(ctx context.Context, r *QueryRequest) (*session.Session, f
 	if r.Session != "" && (r.Database != "" || len(vars) > 0) {
 		return nil, nil, errkind.New(errkind.Invalid, "a request with a session sets database, variables and consistency by statements: USE, SET 'weir.consistency' = 'latest'")
 	}
-	user := auth.User(ctx)
-	return a.sessions.take(user, r.Session, func() *session.Session {
-		return session.New(a.opts.Services, session.Options{User: user, Database: r.Database, Variables: vars})
+	user, role := auth.User(ctx), auth.RoleOf(ctx)
+	return a.sessions.take(string(role)+" "+user, r.Session, func() *session.Session {
+		return session.New(a.opts.Services, session.Options{User: user, Database: r.Database, Variables: vars, Allow: allow(role)})
 	})
 }
 
@@ -227,14 +216,14 @@ func formatOf(asked, accept string) (string, error) {
 		return formatJSON, nil
 	}
 	known := map[string]string{typeJSON: formatJSON, typeNDJSON: formatNDJSON, "application/jsonl": formatNDJSON,
-		typeCSV: formatCSV, typeArrow: formatArrow, "*/*": formatJSON, "application/*": formatJSON, "application/problem+json": formatJSON}
+		typeCSV: formatCSV, typeArrow: formatArrow, typeParquet: formatParquet, "*/*": formatJSON, "application/*": formatJSON, "application/problem+json": formatJSON}
 	for _, part := range strings.Split(accept, ",") {
 		t, _, err := mime.ParseMediaType(part)
 		if f := known[t]; err == nil && f != "" {
 			return f, nil
 		}
 	}
-	return "", errkind.Errorf(errkind.Invalid, "Accept %q: rows come as %s, %s, %s or %s", accept, typeJSON, typeNDJSON, typeCSV, typeArrow)
+	return "", errkind.Errorf(errkind.Invalid, "Accept %q: rows come as %s, %s, %s, %s or %s", accept, typeJSON, typeNDJSON, typeCSV, typeArrow, typeParquet)
 }
 
 // result is an answer with rows under way.
@@ -284,8 +273,17 @@ func (x *result) step() (more bool, err error) {
 
 func (x *result) summary() summary {
 	s := summary{Rows: x.count, Cut: x.rows.Cut(), Message: x.message}
+	s.Engine, s.Class = about(x.rows)
 	s.Statistics = &statistics{ElapsedMillis: x.now().Sub(x.begin).Milliseconds(), QueryID: queryID(x.rows)}
 	return s
+}
+
+// about tells who answers and what a change would cost the query as a stream; listings are made here.
+func about(r session.Rows) (engine, class string) {
+	if q, ok := r.(interface{ About() (engine, class string) }); ok {
+		return q.About()
+	}
+	return engineWeir, ""
 }
 
 func queryID(r session.Rows) string {
@@ -309,6 +307,8 @@ func (x *result) send(hc huma.Context) {
 	if id := queryID(x.rows); id != "" {
 		header.Set(headerQuery, id)
 	}
+	engine, _ := about(x.rows)
+	header.Set(headerAbout, engine)
 	if cut := x.rows.Cut(); cut != nil {
 		if data, err := json.Marshal(cut); err == nil {
 			header.Set(headerCut, string(data))
@@ -335,6 +335,7 @@ func (x *result) send(hc huma.Context) {
 
 // fail ends an answer whose status was sent so that nobody takes it for complete.
 func (x *result) fail(w http.ResponseWriter, err error) {
+	audit.NoteError(x.ctx, err)
 	p := ProblemOf(err)
 	if data, err := json.Marshal(p); err == nil {
 		w.Header().Set(http.TrailerPrefix+HeaderError, string(data))

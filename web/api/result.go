@@ -12,21 +12,24 @@ import (
 
 	"github.com/weir-lake/weir/compute/plan"
 	"github.com/weir-lake/weir/compute/session"
+	"github.com/weir-lake/weir/storage/format"
 	"github.com/weir-lake/weir/table/rowjson"
 	"github.com/weir-lake/weir/table/schema"
 )
 
 // Formats of rows and their media types.
 const (
-	formatJSON   = "json"
-	formatNDJSON = "ndjson"
-	formatCSV    = "csv"
-	formatArrow  = "arrow"
+	formatJSON    = "json"
+	formatNDJSON  = "ndjson"
+	formatCSV     = "csv"
+	formatArrow   = "arrow"
+	formatParquet = "parquet"
 
-	typeJSON   = "application/json"
-	typeNDJSON = "application/x-ndjson"
-	typeCSV    = "text/csv"
-	typeArrow  = "application/vnd.apache.arrow.stream"
+	typeJSON    = "application/json"
+	typeNDJSON  = "application/x-ndjson"
+	typeCSV     = "text/csv"
+	typeArrow   = "application/vnd.apache.arrow.stream"
+	typeParquet = "application/vnd.apache.parquet"
 )
 
 // holdBuffer is the part of an answer that is made but not sent.
@@ -36,6 +39,8 @@ type holdBuffer struct{ bytes.Buffer }
 type summary struct {
 	Rows       int64        `json:"rows"`
 	Cut        *session.Cut `json:"cut,omitempty"`
+	Engine     string       `json:"engine,omitempty"`
+	Class      string       `json:"class,omitempty"`
 	Message    string       `json:"message,omitempty"`
 	Statistics *statistics  `json:"statistics,omitempty"`
 	Error      *Problem     `json:"error,omitempty"`
@@ -55,19 +60,22 @@ type rowWriter interface {
 	fail(p *Problem) bool
 }
 
-func newRowWriter(format string, out *holdBuffer, cols []plan.Column, bigIntString bool) (rowWriter, error) {
+func newRowWriter(kind string, out *holdBuffer, cols []plan.Column, bigIntString bool) (rowWriter, error) {
 	fields := make([]schema.Field, len(cols))
 	for i, c := range cols {
 		fields[i] = schema.Field{ID: i, Name: c.Name, Type: c.Type}
 	}
-	if format == formatArrow {
+	switch kind {
+	case formatArrow:
 		return newArrowWriter(out, fields)
+	case formatParquet:
+		return newParquetWriter(out, fields)
 	}
 	enc, err := rowjson.NewEncoder(fields, rowjson.EncodeOptions{BigIntString: bigIntString})
 	if err != nil {
 		return nil, err
 	}
-	switch format {
+	switch kind {
 	case formatNDJSON:
 		return &ndjsonWriter{out: out, enc: enc}, nil
 	case formatCSV:
@@ -282,3 +290,44 @@ func (w *arrowWriter) end(summary) error {
 }
 
 func (w *arrowWriter) fail(*Problem) bool { return false }
+
+// parquetGroupRows bounds what is held in memory until a row group is complete.
+const parquetGroupRows = 128 << 10
+
+// parquetWriter writes one Parquet file.
+type parquetWriter struct {
+	schema *arrow.Schema
+	file   *format.Writer
+}
+
+func newParquetWriter(out *holdBuffer, fields []schema.Field) (*parquetWriter, error) {
+	sc, err := schema.ArrowSchema(fields)
+	if err != nil {
+		return nil, err
+	}
+	file, err := format.NewWriter(out, sc, format.Options{RowGroupRows: parquetGroupRows})
+	if err != nil {
+		return nil, fmt.Errorf("encode as Parquet: %w", err)
+	}
+	return &parquetWriter{sc, file}, nil
+}
+
+func (w *parquetWriter) contentType() string { return typeParquet }
+
+func (w *parquetWriter) batch(b arrow.RecordBatch) error {
+	named := array.NewRecordBatch(w.schema, b.Columns(), b.NumRows())
+	defer named.Release()
+	if err := w.file.Write(named); err != nil {
+		return fmt.Errorf("encode as Parquet: %w", err)
+	}
+	return nil
+}
+
+func (w *parquetWriter) end(summary) error {
+	if err := w.file.Close(); err != nil {
+		return fmt.Errorf("encode as Parquet: %w", err)
+	}
+	return nil
+}
+
+func (w *parquetWriter) fail(*Problem) bool { return false }

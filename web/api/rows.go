@@ -12,6 +12,7 @@ import (
 	"github.com/weir-lake/weir/compute/session"
 	"github.com/weir-lake/weir/internal/errkind"
 	"github.com/weir-lake/weir/table/rowjson"
+	"github.com/weir-lake/weir/web/auth"
 )
 
 type pushInput struct {
@@ -21,7 +22,7 @@ type pushInput struct {
 }
 
 func (a *API) rowRoutes(h huma.API) {
-	op := a.op(h, http.MethodPost, "/v1/tables/{db}/{table}/rows", "push-rows", "Store rows")
+	op := as(auth.Writer, a.op(h, http.MethodPost, "/v1/tables/{db}/{table}/rows", "push-rows", "Store rows"))
 	op.Description = "The body is a JSON array of rows, or a row a line (NDJSON). Rows of a table with a primary key may carry _kind (+I, -U, +U, -D). The answer comes when the rows are committed. A row that does not fit answers 422 with its index, and nothing of the request is stored."
 	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
 		typeJSON:   {Schema: &huma.Schema{Type: "array", Items: &huma.Schema{Type: "object"}}},
@@ -30,7 +31,7 @@ func (a *API) rowRoutes(h huma.API) {
 	op.SkipValidateBody = true // rows are checked against the table, not against this contract
 	huma.Register(h, op, func(ctx context.Context, in *pushInput) (*body[job.Pushed], error) {
 		at, err := a.push(ctx, in)
-		return answer(at), problem(err)
+		return answer(at), noted(ctx, err)
 	})
 }
 

@@ -34,7 +34,7 @@ func (a *API) sampleRoutes(h huma.API) {
 	sample.Responses["200"] = rowsResponse(h)
 	huma.Register(h, sample, func(ctx context.Context, in *sampleInput) (*huma.StreamResponse, error) {
 		out, err := a.sample(ctx, in)
-		return out, problem(err)
+		return out, noted(ctx, err)
 	})
 	diff := a.op(h, http.MethodGet, "/v1/tables/{db}/{table}/diff", "diff-table", "The rows in which two versions of a table differ")
 	diff.Description = "Rows carry _kind: +I is only in the later version, -D only in the earlier one; -U and +U, one after the other, are a row of one key before and after. What came and went in between is left out."

@@ -45,7 +45,7 @@ func (a *API) upkeepRoutes(h huma.API) {
 	},
 	) (*body[CompactDone], error) {
 		done, err := a.compact(ctx, in.TablePath, in.Body != nil && in.Body.Full)
-		return answer(done), problem(err)
+		return answer(done), noted(ctx, err)
 	})
 	expire := a.op(h, http.MethodPost, "/v1/tables/{db}/{table}/expire", "expire-table", "Remove versions by the table's options now")
 	huma.Register(h, expire, func(ctx context.Context, in *struct {
@@ -54,7 +54,7 @@ func (a *API) upkeepRoutes(h huma.API) {
 	},
 	) (*body[ExpireDone], error) {
 		done, err := a.expire(ctx, in.TablePath, in.Body != nil && in.Body.DryRun)
-		return answer(done), problem(err)
+		return answer(done), noted(ctx, err)
 	})
 }
 

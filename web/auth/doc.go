@@ -1,8 +1,9 @@
-// Package auth knows who calls: bearer tokens, kept as hashes in the metadata database.
+// Package auth says who calls, and what they may do.
 //
-// web asks it for every request; cmd/weir makes the first token and keeps it in a file of the service's data
-// folder, from which a lost metadata database gets it back. Tokens are random, so their SHA-256 is
-// as good a secret as they are; checking one costs a look into a small cache.
-//
-// Errors: denied for a token that is not known, not_found for one to revoke that is not there.
+// Callers prove themselves by a token: 160 random bits, of which the database holds only a hash. A token has
+// a role and may expire; people can be users with a password, whose login makes a token for half a day.
+// web checks the token of every request and web/api its role, by what each route and each SQL statement
+// asks for. Passwords are hashed with argon2id, which costs some 20 MB and 20 ms: few are hashed at once, and
+// tries to log in are bounded. The lost database loses users and tokens, but for the first token, which is
+// in a file of the data folder.
 package auth
