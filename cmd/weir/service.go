@@ -43,6 +43,7 @@ type engineOptions struct {
 	PinAge      time.Duration
 	Output      io.Writer       // of the print connector; nil: standard error
 	OnQuery     func(olap.Info) // told of every query that ended; may be nil
+	History     *olap.History   // keeps them; may be nil
 	Logger      *slog.Logger
 }
 
@@ -56,8 +57,8 @@ type engine struct {
 	svc     *session.Services
 	lineage *lineage.Index
 	verify  *lineage.Verifier
-	repairs *revision.Service
 	back    *schedule.Scheduler
+	repairs *revision.Service
 }
 
 // openEngine wires a warehouse. Jobs run only after startJobs.
@@ -119,10 +120,10 @@ func (e *engine) open(ctx context.Context, o engineOptions) (err error) {
 	e.lineage = lineage.NewIndex(cat, e.jobs, e.svc, time.Now)
 	e.svc.System = e.lineage.Tables()
 	e.verify = lineage.NewVerifier(e.jobs, e.queries, time.Now)
-	e.repairs = revision.New(revision.Options{Store: e.store, Jobs: e.jobs, Services: e.svc, Logger: o.Logger})
-	maps.Copy(e.svc.Procedures, e.repairs.Procedures())
 	e.back = schedule.New(schedule.Options{Store: e.store, Services: e.svc, Jobs: e.jobs, Cuts: e.cuts, Load: e.queries.Load, Now: time.Now, Logger: o.Logger})
 	maps.Copy(e.svc.Procedures, e.back.Procedures())
+	e.repairs = revision.New(revision.Options{Store: e.store, Jobs: e.jobs, Services: e.svc, Logger: o.Logger})
+	maps.Copy(e.svc.Procedures, e.repairs.Procedures())
 	return nil
 }
 
@@ -148,11 +149,11 @@ func (e *engine) jobName(writer string) string {
 
 // close stops the jobs in an orderly way, then the workers. ctx bounds the jobs' last commits.
 func (e *engine) close(ctx context.Context) {
-	if e.repairs != nil {
-		e.repairs.Stop()
-	}
 	if e.back != nil {
 		e.back.Stop()
+	}
+	if e.repairs != nil {
+		e.repairs.Stop()
 	}
 	if e.jobs != nil {
 		e.jobs.Stop(ctx)

@@ -40,11 +40,11 @@ type Options struct {
 	Lineage  Lineage
 	Verifier Verifier
 	Tokens   *auth.Store
-	Audit    Auditor
-	// Revisions repair rows of tables.
-	Revisions Revisions
 	// Backfills run statements over ranges of partitions.
 	Backfills Backfills
+	Audit     Auditor
+	// Revisions repair rows of tables.
+	Revisions Revisions
 	// Ready says why the service cannot serve yet; nil: it can.
 	Ready   func(context.Context) error
 	Version string
