@@ -193,8 +193,17 @@ func TestJoins(t *testing.T) {
 	keys := func(kind plan.JoinKind) *plan.Join {
 		return &plan.Join{Left: a, Right: b, Kind: kind, LeftKeys: []expr.Expr{at(a, 0)}, RightKeys: []expr.Expr{at(b, 0)}}
 	}
-	check(t, p, w, keys(plan.Inner), duck.ExecOptions{}, "1.5 1.5", "0 -0", "NaN NaN")
-	check(t, p, w, keys(plan.Anti), duck.ExecOptions{})
+	for _, safe := range [][]bool{nil, {true}} { // NaN equals nothing, -0.0 equals 0.0
+		for kind, want := range map[plan.JoinKind][]string{
+			plan.Inner: {"1.5 1.5", "0 -0"}, plan.Left: {"1.5 1.5", "0 -0", "NaN ~"}, plan.Right: {"1.5 1.5", "0 -0", "~ NaN"},
+			plan.Full: {"1.5 1.5", "0 -0", "NaN ~", "~ NaN"}, plan.Semi: {"1.5", "0"}, plan.Anti: {"NaN"},
+		} {
+			j := keys(kind)
+			j.NullSafe = safe
+			check(t, p, w, j, duck.ExecOptions{}, want...)
+		}
+	}
+	check(t, p, w, keys(plan.NullAwareAnti), duck.ExecOptions{}, "NaN")
 }
 
 func call(fn string, t schema.Type, args ...expr.Expr) plan.AggCall {

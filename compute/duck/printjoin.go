@@ -38,17 +38,25 @@ func (p *printer) join(n *plan.Join) string {
 		p.columns(list(both, len(n.Columns()))), l, joinWords[n.Kind], r, strings.Join(conds, " AND "))
 }
 
-// joinKeys compares the pairs as keys are compared everywhere, in streams and in groups: a
-// NaN is equal to a NaN.
+// joinKeys compares the pairs as '=' compares everywhere: a NaN is equal to nothing, not even where NULL is the same as
+// NULL. For DuckDB it equals itself; NULL in its place keeps the join one by hash.
 func (p *printer) joinKeys(n *plan.Join) []string {
 	out := make([]string, 0, len(n.LeftKeys))
 	for i := range n.LeftKeys {
 		x, y := p.expr(under("l"), n.LeftKeys[i]), p.expr(under("r"), n.RightKeys[i])
-		if n.NullSafe != nil && n.NullSafe[i] {
+		float := isFloat(n.LeftKeys[i].Type())
+		switch safe := n.NullSafe != nil && n.NullSafe[i]; {
+		case safe && float:
+			out = append(out, fmt.Sprintf("%s IS NOT DISTINCT FROM %s AND isnan(%s) IS NOT TRUE", x, y, y))
+		case safe:
 			out = append(out, fmt.Sprintf("%s IS NOT DISTINCT FROM %s", x, y))
-			continue
+		case float && n.Kind == plan.NullAwareAnti: // where unknown is not FALSE
+			out = append(out, compareFloats("=", n.LeftKeys[i], n.RightKeys[i], x, y))
+		case float:
+			out = append(out, fmt.Sprintf("CASE WHEN isnan(%s) THEN NULL ELSE %s END = %s", x, x, y))
+		default:
+			out = append(out, fmt.Sprintf("%s = %s", x, y))
 		}
-		out = append(out, fmt.Sprintf("%s = %s", x, y))
 	}
 	return out
 }

@@ -33,7 +33,8 @@ type aggregateOp struct {
 
 	index   state.Index // group key
 	rows    []int64     // per slot: rows of the group
-	started bool        // the row of a global aggregate was emitted
+	totals  [][]byte    // keys of groups that are there without rows: that of no GROUP BY, and empty grouping sets
+	started bool        // the rows of totals were emitted
 
 	touched []state.Slot // groups of this epoch, with their old rows in old
 	marked  []bool
@@ -85,6 +86,7 @@ func (c *compiler) aggregate(n *plan.Aggregate) (operator, error) {
 	if err := op.groupingIDs(); err != nil {
 		return nil, err
 	}
+	op.totals = op.totalKeys()
 	if c.emitsOnce(n) {
 		if err := refuseSession(n.Input); err != nil {
 			return nil, err
@@ -146,18 +148,39 @@ func (a *aggregateOp) groupingArgs(call *plan.AggCall) ([]int, error) {
 	return cols, nil
 }
 
-func (a *aggregateOp) global() bool { return len(a.groupBy) == 0 && a.sets == nil }
+// totalKeys are the keys of groups over all rows, which have a result though there be none.
+func (a *aggregateOp) totalKeys() (out [][]byte) {
+	if a.sets == nil && len(a.groupBy) == 0 {
+		return [][]byte{{}}
+	}
+	for i, set := range a.sets {
+		if len(set) == 0 {
+			out = append(out, append([]byte{byte(i)}, make([]byte, len(a.groups))...)) // a NULL is one zero byte
+		}
+	}
+	return out
+}
+
+// total reports a group that is there without rows.
+func (a *aggregateOp) total(s state.Slot) bool {
+	if a.sets == nil {
+		return len(a.groupBy) == 0
+	}
+	return len(a.totals) > 0 && len(a.sets[a.index.Key(s)[0]]) == 0
+}
 
 func (a *aggregateOp) due(x *epoch) bool {
-	return a.global() && !a.started || a.window != nil && a.window.due(x.watermark)
+	return len(a.totals) > 0 && !a.started || a.window != nil && a.window.due(x.watermark)
 }
 
 func (a *aggregateOp) step(x *epoch, in [][]Delta) ([]Delta, error) {
 	a.old = array.NewRecordBuilder(x.mem, a.schema)
 	defer func() { a.old.Release(); a.old = nil }()
-	if a.global() && a.index.Len() == 0 {
-		if _, _, err := a.slot(nil); err != nil {
-			return nil, err
+	if !a.started {
+		for _, key := range a.totals {
+			if _, _, err := a.slot(key); err != nil {
+				return nil, err
+			}
 		}
 	}
 	for _, d := range in[0] {
@@ -266,7 +289,7 @@ func (a *aggregateOp) slot(key []byte) (s state.Slot, added bool, err error) {
 	}
 	a.marked[s] = true
 	a.touched = append(a.touched, s)
-	has := a.window == nil && (a.rows[s] > 0 || a.global() && a.started)
+	has := a.window == nil && (a.rows[s] > 0 || a.started && a.total(s))
 	a.oldHas = append(a.oldHas, has)
 	if has {
 		err = a.appendAggs(a.old, s)
@@ -312,7 +335,7 @@ func (a *aggregateOp) emit(x *epoch) ([]Delta, error) {
 		if a.rows[s] < 0 {
 			return nil, ErrRetraction
 		}
-		if freshHas[i] = a.rows[s] > 0 || a.global(); freshHas[i] {
+		if freshHas[i] = a.rows[s] > 0 || a.total(s); freshHas[i] {
 			if err := a.appendAggs(fresh, s); err != nil {
 				return nil, err
 			}

@@ -18,7 +18,7 @@ const (
 	checkpointMagic = "weir-stream-state"
 	// checkpointVersion is raised when the bytes of any operator's state change. A reader
 	// accepts this version only: older state is rebuilt from the inputs.
-	checkpointVersion = 1
+	checkpointVersion = 2
 )
 
 // ErrOtherPlan: a checkpoint was made by another plan or another release.

@@ -1,7 +1,10 @@
 package stream
 
 import (
+	"math"
+
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"github.com/weir-lake/weir/compute/expr"
 	"github.com/weir-lake/weir/compute/plan"
@@ -137,11 +140,29 @@ func (j *joinOp) contributes(side int, matches int64, nullKey bool) bool {
 	}
 }
 
-// hasNullKey reports whether the row's key equals no key at all.
+// hasNullKey reports whether the row's key is not to be compared: it is NULL.
 func (j *joinOp) hasNullKey(keys []arrow.Array, row int) bool {
 	for i, k := range keys {
 		if k.IsNull(row) && (j.nullSafe == nil || !j.nullSafe[i]) {
 			return true
+		}
+	}
+	return false
+}
+
+// hasNaNKey reports whether the row's key equals no key at all, not even its own: NaN = NaN is FALSE in a join as it is
+// in WHERE, also where NULL is the same as NULL. Groups take NaN as one value.
+func hasNaNKey(keys []arrow.Array, row int) bool {
+	for _, k := range keys {
+		switch k := k.(type) {
+		case *array.Float64:
+			if k.IsValid(row) && math.IsNaN(k.Value(row)) {
+				return true
+			}
+		case *array.Float32:
+			if k.IsValid(row) && k.Value(row) != k.Value(row) {
+				return true
+			}
 		}
 	}
 	return false
@@ -219,6 +240,9 @@ func (p *probe) one(i int) error {
 		return p.nullKey(w)
 	}
 	p.key = p.keyEnc.Append(p.key[:0], i)
+	if hasNaNKey(p.keys, i) {
+		return p.nanKey(w)
+	}
 	other := &j.sides[1-p.side].rows
 	matches := int64(0)
 	if g, ok := other.Group(p.key); ok {
@@ -291,6 +315,19 @@ func (p *probe) nullKey(w int64) error {
 		return p.alone(p.side, p.row, w)
 	}
 	return nil
+}
+
+// nanKey handles a row whose key differs from every key. In NOT IN it still depends on whether the right side is empty
+// or has a NULL.
+func (p *probe) nanKey(w int64) error {
+	switch {
+	case p.join.kind != plan.NullAwareAnti:
+		return p.nullKey(w)
+	case p.side == rightSide:
+		return p.countRight(w, 0)
+	default:
+		return p.settle(w, 0)
+	}
 }
 
 // pair emits the current row with a row of the other side.

@@ -10,7 +10,7 @@ func (p *probe) withResidual() error {
 	n := int(p.d.Rows.NumRows())
 	from := 0
 	for i := range n {
-		if !p.join.hasNullKey(p.keys, i) {
+		if !p.join.hasNullKey(p.keys, i) && !hasNaNKey(p.keys, i) {
 			p.key = p.keyEnc.Append(p.key[:0], i)
 			p.candidates(i)
 		}
@@ -53,6 +53,13 @@ func (p *probe) flush(from, to int) error {
 			}
 			continue
 		}
+		p.key = p.keyEnc.Append(p.key[:0], i)
+		if hasNaNKey(p.keys, i) {
+			if err := p.nanKey(w); err != nil {
+				return err
+			}
+			continue
+		}
 		matches := int64(0)
 		for ; at < len(pass) && int(p.pairRow[pass[at]]) == i; at++ {
 			e := p.pairOther[pass[at]]
@@ -61,7 +68,6 @@ func (p *probe) flush(from, to int) error {
 				return err
 			}
 		}
-		p.key = p.keyEnc.Append(p.key[:0], i)
 		if err := p.settle(w, matches); err != nil {
 			return err
 		}

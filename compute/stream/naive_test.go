@@ -175,8 +175,8 @@ func (n *naive) aggregate(p *plan.Aggregate) relation {
 			k := fmt.Sprintf("%#v", key)
 			groups[k], keys[k] = append(groups[k], r), key
 		}
-		if len(p.GroupBy) == 0 && p.Sets == nil && len(rows) == 0 {
-			groups[""], keys[""] = nil, nil
+		if len(set) == 0 && len(rows) == 0 {
+			groups[""], keys[""] = nil, make(tuple, len(p.GroupBy))
 		}
 		for k, members := range groups {
 			row := slices.Clone(keys[k])
