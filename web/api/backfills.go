@@ -31,12 +31,13 @@ type NewRun struct {
 	To   time.Time `json:"to" doc:"the range is up to this, without it"`
 }
 
-type backfillPath struct {
+// BackfillPath names a backfill in a route. It is exported because fields of embedded types that are not are no parameters.
+type BackfillPath struct {
 	Name string `path:"name"`
 }
 
 type runPath struct {
-	backfillPath
+	BackfillPath
 	ID string `path:"id"`
 }
 
@@ -75,7 +76,7 @@ func (a *API) backfillRoutes(h huma.API) {
 				return b.Resume(ctx, name)
 			}},
 	} {
-		huma.Register(h, o.op, limited(func(ctx context.Context, in *backfillPath) (*body[schedule.Backfill], error) {
+		huma.Register(h, o.op, limited(func(ctx context.Context, in *BackfillPath) (*body[schedule.Backfill], error) {
 			b, err := a.backfills()
 			if err != nil {
 				return nil, err
@@ -85,7 +86,7 @@ func (a *API) backfillRoutes(h huma.API) {
 		}))
 	}
 	huma.Register(h, a.op(h, http.MethodDelete, "/v1/backfills/{name}", "drop-backfill", "Drop a backfill; its table and the record of its runs stay"),
-		limited(func(ctx context.Context, in *backfillPath) (*struct{}, error) {
+		limited(func(ctx context.Context, in *BackfillPath) (*struct{}, error) {
 			b, err := a.backfills()
 			if err != nil {
 				return nil, err
@@ -100,7 +101,7 @@ func (a *API) runRoutes(h huma.API) {
 	start.Description = "Answers when the run is recorded. Ask for the run to see how far it is."
 	start.DefaultStatus = http.StatusAccepted
 	huma.Register(h, start, limited(func(ctx context.Context, in *struct {
-		backfillPath
+		BackfillPath
 		Body NewRun
 	},
 	) (*body[schedule.Run], error) {
@@ -113,7 +114,7 @@ func (a *API) runRoutes(h huma.API) {
 	}))
 	huma.Register(h, a.op(h, http.MethodGet, "/v1/backfills/{name}/runs", "list-backfill-runs", "The newest runs of a backfill, newest first"),
 		limited(func(ctx context.Context, in *struct {
-			backfillPath
+			BackfillPath
 			Limit int `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 		},
 		) (*body[list[schedule.Run]], error) {
