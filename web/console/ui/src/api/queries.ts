@@ -40,3 +40,8 @@ export const summaryQuery = queryOptions({
   queryFn: async ({ signal }) => unwrap(client.GET('/v1/health/summary', { signal })),
   refetchInterval: every.live,
 })
+
+export const meQuery = queryOptions({
+  queryKey: ['me'], staleTime: 60_000,
+  queryFn: async ({ signal }) => unwrap(client.GET('/v1/me', { signal })),
+})

@@ -22,6 +22,15 @@ const tree = root.addChildren([
   page('/jobs/$id', lazyRouteComponent(() => import('../screens/jobs/detail'), 'JobDetail')),
   page('/tables', lazyRouteComponent(() => import('../screens/tables/list'), 'Tables')),
   page('/tables/$db/$table', lazyRouteComponent(() => import('../screens/tables/detail'), 'TableView')),
+  page('/lineage', lazyRouteComponent(() => import('../screens/lineage/lineage'), 'LineageScreen')),
+  page('/revisions', lazyRouteComponent(() => import('../screens/revisions/list'), 'Revisions')),
+  page('/revisions/new', lazyRouteComponent(() => import('../screens/revisions/create'), 'NewRevision')),
+  page('/revisions/$id', lazyRouteComponent(() => import('../screens/revisions/detail'), 'RevisionDetail')),
+  page('/backfills', lazyRouteComponent(() => import('../screens/backfills/list'), 'Backfills')),
+  page('/backfills/new', lazyRouteComponent(() => import('../screens/backfills/create'), 'NewBackfill')),
+  page('/backfills/$name', lazyRouteComponent(() => import('../screens/backfills/detail'), 'BackfillDetail')),
+  page('/access', lazyRouteComponent(() => import('../screens/access/access'), 'Access')),
+  page('/audit', lazyRouteComponent(() => import('../screens/access/audit'), 'Audit')),
   page('/queries', lazyRouteComponent(() => import('../screens/queries/queries'), 'Queries')),
 ])
 

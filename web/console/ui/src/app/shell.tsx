@@ -2,8 +2,9 @@ import { ActionIcon, useMantineColorScheme } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { Link, Outlet } from '@tanstack/react-router'
 import { Fragment, useState } from 'react'
-import { basePath } from '../api/client'
+import { basePath, client } from '../api/client'
 import { useLiveJobs } from '../api/events'
+import { meQuery } from '../api/queries'
 import { signOut, useToken } from '../api/session'
 import { Notes } from '../ui/action'
 import { Icon, Logo } from '../ui/icons'
@@ -19,13 +20,15 @@ export function Shell() {
 function Frame() {
   const [help, setHelp] = useState(false)
   const { jobs, connected } = useLiveJobs()
+  const me = useQuery(meQuery)
+  const shown = places.filter((p) => !p.role || me.data?.role === p.role)
   const sick = [...jobs.values()].filter((j) => j.state === 'failed' || j.state === 'failing').length
   return (
     <div className="frame">
       <a className="skip" href="#main">To the content</a>
       <nav className="nav" aria-label="Screens">
         <Link to="/" className="brand"><Logo /> weir</Link>
-        {places.map((p) => (
+        {shown.map((p) => (
           <Fragment key={p.to}>
             {p.group && <div className="group">{p.group}</div>}
             <Link to={p.to} className="item" activeProps={{ className: 'active', 'aria-current': 'page' }} activeOptions={{ exact: p.to === '/', includeSearch: false }}>
@@ -36,11 +39,12 @@ function Frame() {
         ))}
         <div className="foot">
           <span className="wide"><span className={`state ${connected ? 'good' : 'dim busy'}`}>{connected ? 'live' : 'connecting'}</span></span>
+          {me.data && <span className="wide" title="Signed in as">{me.data.name}, {me.data.role}</span>}
           <Version />
           <span className="nowrap">
             <ColorScheme />
             <ActionIcon aria-label="Keyboard shortcuts" title="Keyboard shortcuts (?)" onClick={() => setHelp(true)}><Icon name="help" /></ActionIcon>
-            <ActionIcon aria-label="Sign out" title="Sign out" onClick={() => signOut()}><Icon name="out" /></ActionIcon>
+            <ActionIcon aria-label="Sign out" title="Sign out" onClick={() => void leave()}><Icon name="out" /></ActionIcon>
           </span>
         </div>
       </nav>
@@ -49,6 +53,15 @@ function Frame() {
       <Shortcuts open={help} onOpen={setHelp} />
     </div>
   )
+}
+
+/** Ends the session of a login; a token that was pasted stays good. */
+async function leave() {
+  try {
+    await client.POST('/v1/logout')
+  } finally {
+    signOut()
+  }
 }
 
 function Version() {
