@@ -64,7 +64,7 @@ func (d *demo) run(ctx context.Context, say func(format string, args ...any)) er
 		}
 	}
 	if jobs[replayJob] && jobs["flights"] && jobs["default.network_now"] {
-		return nil
+		return d.summarize(ctx, say)
 	}
 	for _, name := range flights.Scripts() {
 		say("running %s", name)
@@ -75,6 +75,25 @@ func (d *demo) run(ctx context.Context, say func(format string, args ...any)) er
 		if err := d.script(ctx, d.adapt(string(text)), jobs); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
+	}
+	return d.summarize(ctx, say)
+}
+
+// summarize creates the backfill of the demo, in a process that runs backfills and does not have it yet.
+func (d *demo) summarize(ctx context.Context, say func(format string, args ...any)) error {
+	if !d.engine.back.Started() {
+		return nil
+	}
+	if _, err := d.engine.back.Show(flights.Backfill); err == nil {
+		return nil
+	}
+	say("running %s", flights.Summary)
+	text, err := fs.ReadFile(flights.Files, flights.Summary)
+	if err != nil {
+		return err
+	}
+	if err := d.script(ctx, string(text), nil); err != nil {
+		return fmt.Errorf("%s: %w", flights.Summary, err)
 	}
 	return nil
 }

@@ -77,7 +77,7 @@ func settle(t *testing.T, e *engine, limit time.Duration) {
 // verifyAll recomputes every table from its recorded inputs.
 func verifyAll(t *testing.T, e *engine) map[string]lineage.Report {
 	t.Helper()
-	got, err := e.verify.Verify(t.Context(), "")
+	got, err := e.verify.Verify(t.Context(), "", "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -165,6 +165,10 @@ func (r *reference) compare(t *testing.T, e *engine, until string) {
 	for _, table := range flights.Tables() {
 		sameRows(t, fmt.Sprintf("%s until %s", table, until), weirRows(t, e, table), r.rows(t, table))
 	}
+	if e.back.Started() {
+		caughtUp(t, e, 2*time.Minute)
+		sameRows(t, flights.Backfill+" until "+until, weirRows(t, e, flights.Backfill), r.rows(t, flights.Backfill))
+	}
 }
 
 // The replay of the whole year, stopped at cuts spread over it, holds at each of them what plain DuckDB computes
@@ -180,6 +184,9 @@ func TestReplayEqualsDuckDBAtEveryCut(t *testing.T) {
 	step := 363 * 24 * time.Hour / time.Duration(cuts)
 	e := testEngine(t, warehouse)
 	if err := e.jobs.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.back.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for i := range cuts + 1 {
@@ -200,5 +207,10 @@ func TestReplayEqualsDuckDBAtEveryCut(t *testing.T) {
 		if t.Failed() {
 			return
 		}
+	}
+	ticks, snapshots := e.ranTicks(t)
+	t.Logf("the backfill ran %d ticks in %d snapshots", ticks, snapshots)
+	if ticks < 362 || ticks > 366 {
+		t.Errorf("%d ticks were run in the year", ticks)
 	}
 }

@@ -19,6 +19,12 @@ func Scripts() []string {
 	}
 }
 
+// Summary is the script of a table that a backfill keeps beside the streams. It needs a service.
+const Summary = "9_daily_summary.sql"
+
+// Backfill is the name of that backfill, and of its table.
+const Backfill = "daily_summary"
+
 // Tables are the tables kept by the stream, which the reference computes too.
 func Tables() []string {
 	return []string{"flights", "delays_by_carrier_hour", "route_board", "flights_weather", "network_now"}

@@ -117,6 +117,50 @@ func TestScriptsBindAndStream(t *testing.T) {
 	}
 }
 
+// The statement of the backfill binds over the tables of the streams, and its table is there for it.
+func TestSummaryBinds(t *testing.T) {
+	c, _ := bound(t)
+	text, err := flights.Files.ReadFile(flights.Summary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts, err := sql.Split(string(text))
+	if err != nil || len(parts) != 2 {
+		t.Fatalf("%d statements, %v", len(parts), err)
+	}
+	table, err := parts[0].Parse()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.bind(t.Context(), parts[0], table, nil); err != nil {
+		t.Fatal(err)
+	}
+	call, err := parts[1].Parse()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range call.(*sql.CallProcedure).Args {
+		if a.Name.Text != "sql" {
+			continue
+		}
+		text := a.Value.(*sql.Literal).Text
+		for _, name := range []string{"${start}", "${end}"} {
+			if text = strings.Replace(text, name, "TIMESTAMP '2013-01-02 03:00:00'", 1); strings.Contains(text, name) {
+				t.Errorf("%s stands twice", name)
+			}
+		}
+		ins, err := sql.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := bind.Insert(t.Context(), c, text, ins.(*sql.Insert), bind.Options{}); err != nil {
+			t.Error(err)
+		}
+		return
+	}
+	t.Error("the backfill has no statement")
+}
+
 // The files hold what the scripts declare: every row can be read, and none is bad.
 func TestDataFilesFitTheirTables(t *testing.T) {
 	c, _ := bound(t)

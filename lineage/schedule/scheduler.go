@@ -151,6 +151,13 @@ func (s *Scheduler) Start(ctx context.Context) error {
 	return nil
 }
 
+// Started reports whether this process runs backfills.
+func (s *Scheduler) Started() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mu.started
+}
+
 // Stop ends the work after what is being committed; a run under way goes on at the next start. It may be called twice.
 func (s *Scheduler) Stop() {
 	s.cancel()
