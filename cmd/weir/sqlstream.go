@@ -8,6 +8,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
+	"github.com/weir-lake/weir/compute/connector"
 	"github.com/weir-lake/weir/compute/job"
 	"github.com/weir-lake/weir/compute/plan"
 	"github.com/weir-lake/weir/compute/rowkey"
@@ -45,15 +46,9 @@ func (r *localScript) changes(ctx context.Context, s *job.Stream) error {
 	if err := r.out.begin(cols); err != nil {
 		return err
 	}
-	merge := s.Pairing()
-	err := s.Run(ctx, func(epoch int64, ds []stream.Delta) error {
-		list, err := paired(merge, ds)
-		if err != nil {
-			return err
-		}
+	err := s.Changelog(ctx, func(epoch int64, list []stream.RowChanges) error {
 		for _, c := range list {
 			rec, err := withKinds(cols, epoch, c)
-			c.Rows.Release()
 			if err != nil {
 				return err
 			}
@@ -71,62 +66,6 @@ func (r *localScript) changes(ctx context.Context, s *job.Stream) error {
 	return r.out.end()
 }
 
-// paired gives changes kinds.
-func paired(m *stream.Materializer, ds []stream.Delta) ([]stream.RowChanges, error) {
-	if m != nil {
-		c, err := m.Apply(ds)
-		for _, w := range c.Write {
-			w.Rows.Release()
-		}
-		return c.Changelog, err
-	}
-	var out []stream.RowChanges
-	for _, d := range ds {
-		c, err := spelledOut(d)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, c)
-	}
-	return out, nil
-}
-
-// spelledOut is one change for each time a row comes or goes: equal rows of an epoch are one row with a weight.
-func spelledOut(d stream.Delta) (stream.RowChanges, error) {
-	c := stream.RowChanges{}
-	b := array.NewRecordBuilder(memory.DefaultAllocator, d.Rows.Schema())
-	defer b.Release()
-	enc, err := rowkey.NewEncoder(d.Rows.Columns())
-	if err != nil {
-		return c, err
-	}
-	dec, err := rowkey.NewDecoder(b.Fields())
-	if err != nil {
-		return c, err
-	}
-	var row []byte
-	for i := range int(d.Rows.NumRows()) {
-		w, kind := int64(1), stream.KindInsert
-		if d.Weights != nil {
-			w = int64(d.Weights[i])
-		}
-		if w < 0 {
-			w, kind = -w, stream.KindDelete
-		}
-		row = enc.Append(row[:0], i)
-		for range w {
-			if _, err := dec.Append(row); err != nil {
-				return c, err
-			}
-			c.Kinds = append(c.Kinds, kind)
-		}
-	}
-	c.Rows = b.NewRecordBatch()
-	return c, nil
-}
-
-var kindNames = [...]string{"+I", "-U", "+U", "-D"}
-
 func withKinds(cols []plan.Column, epoch int64, c stream.RowChanges) (arrow.RecordBatch, error) {
 	sc, err := arrowSchema(cols)
 	if err != nil {
@@ -137,7 +76,7 @@ func withKinds(cols []plan.Column, epoch int64, c stream.RowChanges) (arrow.Reco
 	defer kb.Release()
 	for _, k := range c.Kinds {
 		eb.Append(epoch)
-		kb.Append(kindNames[k])
+		kb.Append(connector.KindText(k))
 	}
 	e, k := eb.NewArray(), kb.NewArray()
 	defer e.Release()

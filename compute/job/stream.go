@@ -76,20 +76,6 @@ func newInputs(flow *stream.Dataflow) ([]*input, error) {
 // Columns are the columns of the result.
 func (s *Stream) Columns() []plan.Column { return s.root.Columns() }
 
-// Pairing brings the stream's changes into updates of rows by the query's unique key: -U followed by +U. It is
-// nil for a query without one.
-func (s *Stream) Pairing() *stream.Materializer {
-	keys := plan.UniqueKeys(s.root)
-	if len(keys) == 0 || len(keys[0]) == 0 {
-		return nil
-	}
-	m, err := stream.NewMaterializer(stream.SinkOptions{Columns: s.root.Columns(), Key: keys[0], Unique: true})
-	if err != nil {
-		return nil // a key of a type without order: changes are shown unpaired
-	}
-	return m
-}
-
 // Run drives the stream to its end, calling fn with each epoch's changes as they leave the engine. The changes
 // are released after fn returns.
 func (s *Stream) Run(ctx context.Context, fn func(epoch int64, changes []stream.Delta) error) error {

@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 
+	"github.com/weir-lake/weir/compute/connector"
 	"github.com/weir-lake/weir/compute/job"
 	"github.com/weir-lake/weir/compute/stream"
 	"github.com/weir-lake/weir/table/rowjson"
@@ -36,7 +37,7 @@ func (a *API) streamChanges(ctx context.Context, s *job.Stream, bigIntString boo
 		c := &changeWriter{w: w, to: http.NewResponseController(w)}
 		err := c.open(s, bigIntString)
 		if err == nil {
-			err = s.Run(ctx, c.epoch)
+			err = s.Changelog(ctx, c.epoch)
 		}
 		if err != nil && (ctx.Err() == nil || errors.Is(context.Cause(ctx), errTimeout)) {
 			held := holdBuffer{}
@@ -64,21 +65,12 @@ func (c *changeWriter) open(s *job.Stream, bigIntString bool) (err error) {
 	return err
 }
 
-func (c *changeWriter) epoch(e int64, changes []stream.Delta) error {
+func (c *changeWriter) epoch(e int64, changes []stream.RowChanges) error {
 	c.buf = c.buf[:0]
-	for _, d := range changes {
-		for i := range int(d.Rows.NumRows()) {
-			weight, kind := int32(1), "+I"
-			if d.Weights != nil {
-				weight = d.Weights[i]
-			}
-			if weight < 0 {
-				weight, kind = -weight, "-D"
-			}
-			for range weight {
-				c.buf = fmt.Appendf(c.buf, `{"_epoch":%d,"_kind":"%s",`, e, kind)
-				c.buf = append(c.enc.AppendMembers(c.buf, d.Rows, i), '}', '\n')
-			}
+	for _, ch := range changes {
+		for i, kind := range ch.Kinds {
+			c.buf = fmt.Appendf(c.buf, `{"_epoch":%d,"_kind":"%s",`, e, connector.KindText(kind))
+			c.buf = append(c.enc.AppendMembers(c.buf, ch.Rows, i), '}', '\n')
 		}
 	}
 	_ = c.to.SetWriteDeadline(time.Now().Add(writeTimeout)) // not supported by recorders in tests
