@@ -54,6 +54,19 @@ func (b *background) take(ctx context.Context) error {
 
 func (b *background) give() { <-b.turn }
 
+// Redecode implements Redecoder.
+func (b *background) Redecode(ctx context.Context, d DeadLetter) (Chunk, error) {
+	r, ok := b.src.(Redecoder)
+	if !ok {
+		return Chunk{}, ErrOtherTable
+	}
+	if err := b.take(ctx); err != nil {
+		return Chunk{}, err
+	}
+	defer b.give()
+	return r.Redecode(ctx, d)
+}
+
 // Behind implements Lagging.
 func (b *background) Behind() int64 {
 	if l, ok := b.src.(Lagging); ok {

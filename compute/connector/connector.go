@@ -76,6 +76,16 @@ type Lagging interface {
 	Behind() int64
 }
 
+// ErrOtherTable: a dead letter is of another table than the source reads.
+var ErrOtherTable = errkind.New(errkind.NotFound, "connector: the dead letter is of another table")
+
+// Redecoder is a Source that can take a dead letter once more, as its table is defined now.
+type Redecoder interface {
+	// Redecode gives the rows of the dead letter's message, which the caller releases, or it as the chunk's one Dead
+	// with the reason why it still cannot be taken. A message of another table is ErrOtherTable.
+	Redecode(ctx context.Context, d DeadLetter) (Chunk, error)
+}
+
 // Progress is what a sink says it holds.
 type Progress struct{ Epoch, Term int64 }
 

@@ -2,6 +2,7 @@ package connector
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -85,6 +86,15 @@ func Trim(raw []byte) []byte {
 	}
 	return append([]byte(nil), raw...)
 }
+
+// Still is a dead letter that cannot be taken now either.
+func (d DeadLetter) Still(format string, args ...any) Chunk {
+	d.Reason = fmt.Sprintf(format, args...)
+	return Chunk{Dead: []DeadLetter{d}}
+}
+
+// Whole reports whether the message was short enough to be kept whole.
+func (d DeadLetter) Whole() bool { return len(d.Raw) < MaxRawBytes }
 
 // MaxChunkRows bounds the rows of a Chunk: enough for vector loops to pay, few enough
 // that a chunk of wide rows stays in the megabytes.

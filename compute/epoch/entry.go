@@ -62,6 +62,9 @@ type JobInput struct {
 	Offsets map[int]connector.Offsets `json:"offsets"`
 	// Ended are bounded sources that end with this epoch.
 	Ended []int `json:"ended,omitempty"`
+	// Replays are sets of rows that come besides, by source index: dead letters taken once more. What they hold
+	// stands in the warehouse and never changes.
+	Replays map[int][]string `json:"replays,omitempty"`
 }
 
 // JobRecord is a job's definition and desired state.
@@ -151,6 +154,18 @@ func (s *State) InputAt(jobID string, epoch int64) (JobInput, bool) {
 	return in, true
 }
 
+// Replays are the sets of rows that came to the job's source besides, up to and including the epoch, oldest first.
+func (s *State) Replays(jobID string, source int, epoch int64) []string {
+	out := slices.Clone(s.Floor[jobID].Replays[source])
+	for i := range s.Records {
+		if s.Records[i].Epoch > epoch {
+			break
+		}
+		out = append(out, s.Records[i].Jobs[jobID].Replays[source]...)
+	}
+	return out
+}
+
 // raiseFloor folds the records below keepFrom away.
 func (s *State) raiseFloor(keepFrom int64) {
 	for len(s.Records) > 0 && s.Records[0].Epoch < keepFrom {
@@ -176,6 +191,14 @@ func merge(old, in JobInput) JobInput {
 			out.Offsets[i] = connector.Offsets{}
 		}
 		maps.Copy(out.Offsets[i], o)
+	}
+	for _, from := range []map[int][]string{old.Replays, in.Replays} {
+		for i, ids := range from {
+			if out.Replays == nil {
+				out.Replays = map[int][]string{}
+			}
+			out.Replays[i] = append(slices.Clone(out.Replays[i]), ids...)
+		}
 	}
 	out.Ended = append(slices.Clone(old.Ended), in.Ended...)
 	slices.Sort(out.Ended)

@@ -264,6 +264,13 @@ func (l *Log) InputAt(jobID string, epoch int64) (JobInput, bool) {
 	return l.mu.state.InputAt(jobID, epoch)
 }
 
+// Replays is State.Replays of the log as it is now.
+func (l *Log) Replays(jobID string, source int, epoch int64) []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.mu.state.Replays(jobID, source, epoch)
+}
+
 // Foreign is the newest foreign snapshot listed per table path.
 func (l *Log) Foreign() map[string]int64 {
 	l.mu.Lock()

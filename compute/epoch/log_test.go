@@ -3,6 +3,7 @@ package epoch
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -165,4 +166,35 @@ func must(t *testing.T, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+func TestReplaysOutliveTheFoldedLog(t *testing.T) {
+	store := objstore.NewMem()
+	l := mustOpen(t, store, "a")
+	must(t, l.RecordJob(t.Context(), JobRecord{ID: "j", Name: "j", Desired: Running}))
+	must(t, l.RecordEpoch(t.Context(), record(1, "j", "s", "10")))
+	must(t, l.RecordEpoch(t.Context(), Record{Epoch: 2, Jobs: map[string]JobInput{"j": {Replays: map[int][]string{0: {"r1"}, 1: {"other"}}}}}))
+	must(t, l.RecordEpoch(t.Context(), record(3, "j", "s", "20")))
+	must(t, l.RecordEpoch(t.Context(), Record{Epoch: 4, Jobs: map[string]JobInput{"j": {Replays: map[int][]string{0: {"r2"}}}}}))
+	check := func(l *Log, epoch int64, want ...string) {
+		t.Helper()
+		if got := l.Replays("j", 0, epoch); !slices.Equal(got, want) {
+			t.Errorf("up to epoch %d: %v, want %v", epoch, got, want)
+		}
+	}
+	check(l, 1)
+	check(l, 3, "r1")
+	check(l, 9, "r1", "r2")
+	s := l.State()
+	s.raiseFloor(4)
+	if got := s.Replays("j", 0, 3); !slices.Equal(got, []string{"r1"}) {
+		t.Errorf("folded: %v", got)
+	}
+	if got := s.clone().Replays("j", 0, 4); !slices.Equal(got, []string{"r1", "r2"}) {
+		t.Errorf("folded and copied: %v", got)
+	}
+	if in, ok := s.InputAt("j", 4); !ok || in.Offsets[0]["s"] != "20" || !slices.Equal(in.Replays[1], []string{"other"}) {
+		t.Errorf("input %+v %v", in, ok)
+	}
+	check(mustOpen(t, store, "b"), 9, "r1", "r2")
 }

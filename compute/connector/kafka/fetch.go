@@ -158,16 +158,22 @@ func (s *source) take(p partition, r *kgo.Record, b *format.Batch) error {
 	if r.Value == nil && s.opts.value.Name != "raw" {
 		return nil // a tombstone is no row, as in Flink
 	}
-	at := func() format.Place {
-		return format.Place{Split: p.split(), Position: fmt.Sprintf("offset %d", r.Offset)}
+	bad, f, err := s.decode(r, b)
+	if err != nil {
+		return f.Bad(err, bad, format.Place{Split: p.split(), Position: fmt.Sprintf("%s%d", positionPrefix, r.Offset)}, b)
 	}
+	return nil
+}
+
+// decode decodes the parts of a message. With an error it says which part is bad, and of what format.
+func (s *source) decode(r *kgo.Record, b *format.Batch) (bad []byte, of *format.Format, err error) {
 	mark := b.Mark()
 	if err := s.decoders.value.Decode(r.Value, b); err != nil {
-		return s.opts.value.Bad(err, r.Value, at(), b)
+		return r.Value, s.opts.value, err
 	}
 	if s.decoders.key != nil {
 		if err := b.AddPart(s.decoders.key, r.Key, mark, s.decoders.cols.key); err != nil {
-			return s.opts.key.Bad(fmt.Errorf("key: %w", err), r.Key, at(), b)
+			return r.Key, s.opts.key, fmt.Errorf("key: %w", err)
 		}
 	}
 	for i, f := range s.fields {
@@ -178,7 +184,7 @@ func (s *source) take(p partition, r *kgo.Record, b *format.Batch) error {
 			appendMetadata(col, f.Metadata, r)
 		}
 	}
-	return nil
+	return nil, nil, nil
 }
 
 func appendMetadata(b array.Builder, key string, r *kgo.Record) {
