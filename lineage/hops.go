@@ -42,6 +42,7 @@ type hop struct {
 	key     string // what it was made of
 	target  string // database.table
 	writer  Writer
+	sql     string
 	state   string // of a job
 	user    string // commit user of a job
 	status  *job.Status
@@ -136,7 +137,7 @@ func (x *plans) hops(ctx context.Context, list []statement) ([]*hop, error) {
 }
 
 func hopOf(st statement, p planned) *hop {
-	h := &hop{key: st.key, target: st.target, writer: st.writer, status: st.status, sources: p.sources, columns: p.columns, bound: p.err == nil}
+	h := &hop{sql: st.sql, key: st.key, target: st.target, writer: st.writer, status: st.status, sources: p.sources, columns: p.columns, bound: p.err == nil}
 	if st.status != nil {
 		h.state, h.user = string(st.status.State), st.status.CommitUser
 	}
@@ -147,7 +148,7 @@ func hopOf(st statement, p planned) *hop {
 		slices.Sort(h.sources)
 		h.sources = slices.Compact(h.sources)
 	}
-	if len(h.sources) == 0 {
+	if len(h.sources) == 0 && h.status == nil {
 		return nil // such as a replay that is none
 	}
 	return h

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Brings the engines that weir's tables are checked against into .cache/peers, at the
 # versions pinned below: Java Paimon from Maven Central, pypaimon from PyPI, Kafka from
-# Maven Central. Stamp files hold what was built from what, so a second call does
-# nothing. Needs JDK 17 and mvn (java, kafka), python3 with venv (pypaimon).
-# Usage: scripts/peers.sh java|pypaimon|kafka...
+# Maven Central, openlineage-python from PyPI. Stamp files hold what was built from what, so a second call does
+# nothing. Needs JDK 17 and mvn (java, kafka), python3 with venv (pypaimon, openlineage).
+# Usage: scripts/peers.sh java|pypaimon|kafka|openlineage...
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 peers=$root/.cache/peers
@@ -12,6 +12,8 @@ paimon_version=1.4.2
 hadoop_version=3.3.6
 pypaimon_version=2.1.0
 kafka_version=4.1.0
+openlineage_version=1.54.0
+jsonschema_version=4.26.0
 slf4j_version=1.7.36 # without a binding the broker says nothing, not even that it is up
 attempts=4 # of a download: registries drop connections now and then
 
@@ -85,7 +87,43 @@ kafka_peer() {
   stamp kafka "$want"
 }
 
-[ $# -gt 0 ] || { echo "usage: scripts/peers.sh java|pypaimon|kafka..." >&2; exit 2; }
+openlineage_peer() {
+  need python3 "python3 with venv"
+  local want="openlineage $openlineage_version jsonschema $jsonschema_version $(python3 --version)"
+  if ! current openlineage "$want"; then
+    rm -rf "$peers/openlineage"
+    python3 -m venv "$peers/openlineage" || die "python3 cannot make a venv: install python3-venv"
+    retry "$peers/openlineage/bin/pip" install -q "openlineage-python==$openlineage_version" "jsonschema[format]==$jsonschema_version" ||
+      die "pip could not fetch openlineage-python $openlineage_version and jsonschema $jsonschema_version"
+    stamp openlineage "$want"
+  fi
+  openlineage_spec || echo "peers.sh: the schemas of OpenLineage could not be fetched: events are checked by the client's classes only" >&2
+}
+
+# openlineage_spec: the official JSON schemas, which no package of the client holds. Sums pin them.
+openlineage_spec() {
+  local sum file to
+  while read -r sum file; do
+    to=$peers/openlineage-spec/$file
+    echo "$sum  $to" | sha256sum -c --status 2>/dev/null && continue
+    mkdir -p "$(dirname "$to")"
+    curl -sSf -m 20 -o "$to.tmp" "https://openlineage.io/spec/$file" 2>/dev/null || return 1
+    echo "$sum  $to.tmp" | sha256sum -c --status || die "$file of OpenLineage is not the one that is pinned"
+    mv "$to.tmp" "$to"
+  done <<'SUMS'
+69f68bee00b9beac88a87059c0102410e7bb05f3f43c46d02a0409831eceb0d2 2-0-2/OpenLineage.json
+50236a779aa64baa0bad0055391838bd22fcb36ce667c41d60ada80915e899b6 facets/1-2-0/SchemaDatasetFacet.json
+04d96b4985ca32470c7f9d73163da76678fb160bc8d80cbbc5abf312e9537466 facets/1-2-0/ColumnLineageDatasetFacet.json
+91f57b67bc6d639bb6d600e26b827dac551e3520a233d1785d65870da263dc34 facets/1-0-1/DatasetVersionDatasetFacet.json
+228a565040d359e72dff295373ea2b628684a395075c0bc55b93a2a08acfde34 facets/1-0-1/SymlinksDatasetFacet.json
+674e44564cd48134f19ba202fbd48c09185d4d49e209bc5a5b11e63e9ac91a60 facets/1-1-0/SQLJobFacet.json
+11c12cab95a411ca31066c80d2bb4aefd37bbcadbda5e4d343d2069853b907d5 facets/2-0-4/JobTypeJobFacet.json
+7cc28d9996802685f484dcd5d4be48517f5a23a4c9ab00837e9936b769f68e10 facets/1-1-1/ProcessingEngineRunFacet.json
+b11b4ee8b0f99f6846264f87cad48390255c7ef142ce623216660c7097be0ea6 facets/1-0-1/ErrorMessageRunFacet.json
+SUMS
+}
+
+[ $# -gt 0 ] || { echo "usage: scripts/peers.sh java|pypaimon|kafka|openlineage..." >&2; exit 2; }
 mkdir -p "$peers"
 exec 9>"$peers/.lock"; flock 9 # two builds at once would undo each other's work
 for peer in "$@"; do
@@ -93,6 +131,7 @@ for peer in "$@"; do
     java) java_peer ;;
     pypaimon) pypaimon_peer ;;
     kafka) kafka_peer ;;
-    *) echo "error: peers.sh: no peer $peer: want java, pypaimon or kafka" >&2; exit 2 ;;
+    openlineage) openlineage_peer ;;
+    *) echo "error: peers.sh: no peer $peer: want java, pypaimon, kafka or openlineage" >&2; exit 2 ;;
   esac
 done

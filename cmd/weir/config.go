@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"os"
 
 	"github.com/alecthomas/kong"
@@ -40,8 +41,11 @@ func (c *configShow) Run(env *tablecmd.Env, line *kong.Context) error {
 				s.From = "--" + f.Name
 			}
 		}
-		if f.Name == "meta" && s.Value != "" {
+		if (f.Name == "meta" || f.Name == "openlineage-key") && s.Value != "" {
 			s.Value = "(set)" // a DSN may hold a password
+		}
+		if u, err := url.Parse(s.Value); err == nil && u.User != nil {
+			s.Value = u.Redacted()
 		}
 		out = append(out, s)
 	}

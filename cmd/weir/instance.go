@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/weir-lake/weir/internal/errkind"
+	"github.com/weir-lake/weir/lineage/openlineage"
 	"github.com/weir-lake/weir/olap"
 	"github.com/weir-lake/weir/storage/meta"
 	"github.com/weir-lake/weir/storage/objstore"
@@ -36,6 +37,8 @@ type serviceOptions struct {
 	StateMemory int64
 	PinAge      time.Duration
 	Logger      *slog.Logger
+	// OpenLineage says whom to tell of the jobs; without a target nobody.
+	OpenLineage openlineage.Options
 }
 
 // service is a running weir: the engine, the metadata database and the web server.
@@ -47,6 +50,7 @@ type service struct {
 	history  *olap.History
 	audit    *audit.Log
 	web      *web.Server
+	emitter  *openlineage.Emitter // nil: nobody is told of the jobs
 	token    string
 	listener net.Listener
 	starting atomic.Bool // true until the jobs were started
@@ -146,6 +150,9 @@ func (s *service) wire(ctx context.Context, tokens *auth.Store) (err error) {
 	if err := reg.Register(newJobMetrics(e.jobs, time.Now)); err != nil {
 		return fmt.Errorf("register job metrics: %w", err)
 	}
+	if s.emitter, err = newEmitter(e.lineage, s.opts.Warehouse, s.opts.OpenLineage, reg, s.opts.Logger); err != nil {
+		return err
+	}
 	rest := api.New(api.Options{Services: e.svc, Queries: e.queries, Cuts: e.cuts, Tokens: tokens, Audit: s.audit, Ready: s.ready,
 		Lineage: e.lineage, Verifier: e.verify, Backfills: e.back, Revisions: e.repairs, Version: version(), Settings: s.opts.settings()})
 	s.web, err = web.New(web.Options{API: rest, Tokens: tokens, Metrics: reg, Console: true, Logger: s.opts.Logger})
@@ -178,6 +185,9 @@ func (s *service) start(ctx context.Context) error {
 	}
 	if err := s.engine.repairs.Start(ctx); err != nil {
 		return err
+	}
+	if s.emitter != nil {
+		s.emitter.Start()
 	}
 	s.starting.Store(false)
 	go func() { s.served <- s.web.Serve(s.listener) }()
@@ -234,6 +244,7 @@ func (s *service) release(ctx context.Context) {
 	if s.engine != nil {
 		s.engine.close(ctx)
 	}
+	s.stopEmitter(ctx)
 	if s.listener != nil {
 		_ = s.listener.Close() // closed by the server already when it served
 	}

@@ -21,6 +21,7 @@ type serveFlags struct {
 	Memory    bytesValue    `default:"1GiB" env:"WEIR_MEMORY" help:"Memory of one query worker."`
 	State     bytesValue    `name:"state-memory" placeholder:"SIZE" env:"WEIR_STATE_MEMORY" help:"Memory of all jobs' state. A job that would go over it is stopped. Default: half of the machine's, at most 8GiB."`
 	PinAge    time.Duration `default:"168h" env:"WEIR_PIN_AGE" help:"How long a job that does not go on keeps old versions of its inputs."`
+	openLineageFlags
 }
 
 // serveCmd runs the service.
@@ -41,7 +42,8 @@ func (c *serveCmd) Run(env *tablecmd.Env, log logTo) error {
 		return err
 	}
 	s, err := openService(env.Ctx, serviceOptions{Warehouse: c.Warehouse, Data: data, MetaDSN: c.Meta, Listen: c.Listen,
-		Epoch: c.Epoch, Memory: int64(c.Memory), StateMemory: stateMemory(c.State), PinAge: c.PinAge, Logger: newLogger(log.w, log.verbose)})
+		Epoch: c.Epoch, Memory: int64(c.Memory), StateMemory: stateMemory(c.State), PinAge: c.PinAge, Logger: newLogger(log.w, log.verbose),
+		OpenLineage: c.options()})
 	if err != nil {
 		return err
 	}
