@@ -43,7 +43,7 @@ type Report struct {
 	Rows     int64     `json:"rows"`          // of the table
 	Missing  int64     `json:"missing"`       // recomputed rows that the table lacks
 	Extra    int64     `json:"unexpected"`    // rows of the table that the recomputation does not give
-	Others   int64     `json:"other_writers"` // rows that other writers of an append table put there
+	Others   int64     `json:"other_writers"` // rows that other writers of an append table, and revisions, put there
 	Examples []Example `json:"differences,omitempty"`
 	Notes    []string  `json:"notes,omitempty"`
 	Millis   int64     `json:"elapsed_ms"`
@@ -147,10 +147,25 @@ func (v *Verifier) check(ctx context.Context, s job.Status, in *cut.Record, r *R
 	if err := v.recompute(ctx, made, cmp.expect); err != nil {
 		return fmt.Errorf("recompute: %w", err)
 	}
+	if cmp.append {
+		if err := v.others(ctx, made, s, cmp); err != nil {
+			return fmt.Errorf("read what other writers did to %s: %w", r.Table, err)
+		}
+	}
 	if err := v.stored(ctx, made, cmp.found); err != nil {
 		return fmt.Errorf("read snapshot %d of %s: %w", r.Snapshot, r.Table, err)
 	}
 	return cmp.finish(r)
+}
+
+// others counts rows of other writers, and revisions, among the inputs of an append table.
+func (v *Verifier) others(ctx context.Context, made *job.Made, s job.Status, cmp *comparison) error {
+	complete, err := v.jobs.OtherRows(ctx, made, s.ID, func(rows arrow.RecordBatch, weight int64) error {
+		cmp.others += weight * rows.NumRows()
+		return cmp.count(rows, nil, weight)
+	})
+	cmp.cutOff = !complete
+	return err
 }
 
 // basis is what the table is checked against: the recorded inputs of the newest commit, or, when those have expired,

@@ -184,7 +184,7 @@ func (a *application) keepRows(ctx context.Context, p *planned) error {
 }
 
 func (a *application) publish(ctx context.Context, p *planned) (*snapshot.Snapshot, error) {
-	prov := commit.Provenance{Term: a.m.log.Term(), EpochFrom: a.rec.Epoch, Epoch: a.rec.Epoch, Inputs: a.rec.Inputs, Clock: a.rec.ClockMs}
+	prov := commit.Provenance{Term: a.m.log.Term(), EpochFrom: a.rec.Epoch, Epoch: a.rec.Epoch, Inputs: a.rec.Inputs, Clock: a.rec.ClockMs, User: a.rec.User}
 	props, err := prov.Properties()
 	if err != nil {
 		return nil, err

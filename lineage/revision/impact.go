@@ -149,6 +149,9 @@ func cannotFollow(s *plan.Sink) string {
 		}
 		return ""
 	}
+	if t.Options[schema.OptSequenceField] != "" {
+		return "whose '" + schema.OptSequenceField + "' makes readers ignore a row that takes the place of a newer one"
+	}
 	if t.Options[schema.OptMergeEngine] != "partial-update" {
 		return ""
 	}
