@@ -24,7 +24,10 @@ func TestLimiterCountsClientsApart(t *testing.T) {
 	if n := len(l.mu.clients); n > clientsMax {
 		t.Errorf("%d clients are remembered", n)
 	}
-	if none := newLimiter(-1, 1); !none.allow("a") || !none.allow("a") {
-		t.Error("a limit that is off refuses")
+	none := newLimiter(-1, 1)
+	for range 3 {
+		if !none.allow("a") {
+			t.Error("a limit that is off refuses")
+		}
 	}
 }

@@ -115,7 +115,7 @@ func shimColumn(t *testing.T, c shimCase) arrow.Array {
 		t.Fatal(err)
 	}
 	js := "[" + strings.Join(append(append([]string(nil), c.json...), "null"), ", ") + "]"
-	a, _, err := array.FromJSON(memory.DefaultAllocator, at, strings.NewReader(js), array.WithUseNumber())
+	a, _, err := array.FromJSON(memory.DefaultAllocator, at, strings.NewReader(js))
 	if err != nil {
 		t.Fatalf("%s: %s: %v", c.t, js, err)
 	}

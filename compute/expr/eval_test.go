@@ -249,7 +249,7 @@ func TestRandomIsRecorded(t *testing.T) {
 			}
 			return fmt.Sprint(a)
 		}
-		if values(1) != values(1) || values(1) == values(2) {
+		if first, again := values(1), values(1); first != again || first == values(2) {
 			t.Errorf("%s does not follow the seed", text)
 		}
 	}

@@ -218,7 +218,7 @@ func evalOneRow(t *rapid.T, e Expr, in arrow.RecordBatch, i int) arrow.Array {
 		if !ok {
 			return x
 		}
-		v, err := vecOf(in.Column(c.Index).(arrow.Array), c.T)
+		v, err := vecOf(in.Column(c.Index), c.T)
 		if err != nil {
 			t.Fatal(err)
 		}

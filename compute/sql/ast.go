@@ -328,7 +328,7 @@ type StopJob struct {
 // QueryStatement is a query that stands alone.
 type QueryStatement struct{ Query *Query }
 
-// Place of each statement: its first word.
+// Pos of each statement is its first word.
 func (s *CreateTable) Pos() Pos             { return s.At }
 func (s *CreateMaterializedTable) Pos() Pos { return s.At }
 func (s *CreateView) Pos() Pos              { return s.At }

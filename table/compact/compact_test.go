@@ -142,7 +142,7 @@ func TestLargeFilesMove(t *testing.T) {
 	s2 := f.Put(w, "+I 2 a two 2")
 	names := func(s *snapshot.Snapshot) (out []string) {
 		for _, e := range live(f, s) {
-			out = append(out, fmt.Sprintf("%s", e.File.Name))
+			out = append(out, e.File.Name)
 		}
 		slices.Sort(out)
 		return out

@@ -271,7 +271,7 @@ func TestTags(t *testing.T) {
 		t.Errorf("%+v, %v", plain, err)
 	}
 	timed, err := m.Tag(t.Context(), "timed")
-	if err != nil || !timed.Created.Equal(at) || timed.Retained != 90*time.Minute+5 || timed.Snapshot.Extra != nil && len(timed.Snapshot.Extra) > 0 {
+	if err != nil || !timed.Created.Equal(at) || timed.Retained != 90*time.Minute+5 || len(timed.Snapshot.Extra) > 0 {
 		t.Errorf("%+v, %v", timed, err)
 	}
 	if err := m.DeleteTag(t.Context(), "plain"); err != nil {

@@ -164,7 +164,7 @@ func TestCorruptFlipsOneSeededBit(t *testing.T) {
 		}
 		return content(t, s, "k")
 	}
-	if read(7) != read(7) {
+	if first, again := read(7), read(7); first != again {
 		t.Error("one seed, two damages")
 	}
 	seen := map[string]bool{}
