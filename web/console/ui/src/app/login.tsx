@@ -1,14 +1,16 @@
-import { Button, PasswordInput } from '@mantine/core'
+import { Button, PasswordInput, SegmentedControl, TextInput } from '@mantine/core'
 import { useState, type FormEvent } from 'react'
 import { client, unwrap } from '../api/client'
-import { signedOutBecause, signIn, signOut } from '../api/session'
 import { Problem } from '../api/problem'
+import { signedOutBecause, signIn } from '../api/session'
 import { Logo } from '../ui/icons'
 import { ErrorBox } from '../ui/states'
 
-/** Asks for a token. The service's log and `make run` print a link that carries one. */
+/** Asks for a token, or a name and a password. `make run` prints a link that carries a token. */
 export function Login() {
+  const [by, setBy] = useState('token')
   const [value, setValue] = useState('')
+  const [name, setName] = useState('')
   const [error, setError] = useState<unknown>()
   const [busy, setBusy] = useState(false)
   const enter = async (e: FormEvent) => {
@@ -16,8 +18,7 @@ export function Login() {
     setBusy(true)
     setError(undefined)
     try {
-      await check(value.trim())
-      signIn(value.trim())
+      signIn(by === 'token' ? await checked(value.trim()) : await login(name, value))
     } catch (err) {
       setError(err)
     } finally {
@@ -31,22 +32,28 @@ export function Login() {
         <h1><Logo /> weir</h1>
         {why && !error && <div className="note" role="status">{why}</div>}
         {error ? <ErrorBox error={error} what="Not signed in" /> : null}
-        <PasswordInput label="Token" autoFocus required autoComplete="off" value={value} onChange={(e) => setValue(e.currentTarget.value)}
-          visibilityToggleButtonProps={{ 'aria-label': 'Show the token' }}
-          description="The first token is in the file “token” of the service's data folder. It stays in this browser tab." />
+        <SegmentedControl aria-label="Sign in with" fullWidth data={[{ value: 'token', label: 'Token' }, { value: 'password', label: 'Name and password' }]} value={by} onChange={(v) => { setBy(v); setValue('') }} />
+        {by === 'password' && <TextInput label="Name" required autoFocus autoComplete="username" value={name} onChange={(e) => setName(e.currentTarget.value)} />}
+        <PasswordInput key={by} label={by === 'token' ? 'Token' : 'Password'} autoFocus={by === 'token'} required autoComplete={by === 'token' ? 'off' : 'current-password'} value={value} onChange={(e) => setValue(e.currentTarget.value)}
+          visibilityToggleButtonProps={{ 'aria-label': `Show the ${by}` }}
+          description={by === 'token' ? 'The first token is in the file “token” of the service\'s data folder. It stays in this browser tab.' : undefined} />
         <Button type="submit" variant="filled" loading={busy} size="sm">Sign in</Button>
       </form>
     </main>
   )
 }
 
-/** Fails unless the service knows the token. */
-async function check(value: string): Promise<void> {
+async function login(name: string, password: string): Promise<string> {
+  return (await unwrap(client.POST('/v1/login', { body: { name, password } }))).token
+}
+
+/** The token, if the service knows it. */
+async function checked(value: string): Promise<string> {
   try {
-    await unwrap(client.GET('/v1/databases', { headers: { Authorization: `Bearer ${value}` } }))
+    await unwrap(client.GET('/v1/me', { headers: { Authorization: `Bearer ${value}` } }))
+    return value
   } catch (err) {
     if (err instanceof Problem && err.status === 401) {
-      signOut()
       throw new Problem(401, { detail: 'The service does not know this token. It may be revoked or expired, or belong to another service.' })
     }
     throw err

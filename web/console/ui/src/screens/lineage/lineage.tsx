@@ -32,6 +32,7 @@ export function LineageScreen() {
     queryKey: ['lineage', table, address.column, direction, depth, snapshot], refetchInterval: every.list, placeholderData: keepPreviousData,
     queryFn: async ({ signal }) => unwrap(client.GET('/v1/lineage', { signal, params: { query: { table, column: address.column, direction: table ? direction : undefined, depth, snapshot } } })),
   })
+  const view = address.view ?? ((q.data?.nodes.length ?? 0) > drawnMax ? 'list' : 'graph')
   const names = (tables.data ?? []).map((t) => `${t.database}.${t.name}`).sort()
   if (table && !names.includes(table)) names.push(table)
   return (
@@ -45,9 +46,9 @@ export function LineageScreen() {
         </div>
         <NativeSelect label="Steps" data={[{ value: '', label: 'all' }, '1', '2', '3', '5']} value={address.depth ?? ''} onChange={(e) => change({ depth: e.currentTarget.value || undefined })} />
         {table && <Snapshots db={db} table={name} value={address.snapshot} onChange={(v) => change({ snapshot: v })} />}
-        <SegmentedControl aria-label="View" data={[{ value: 'graph', label: 'graph' }, { value: 'list', label: 'list' }]} value={address.view ?? ''} onChange={(v) => change({ view: v })} />
+        <SegmentedControl aria-label="View" data={[{ value: 'graph', label: 'graph' }, { value: 'list', label: 'list' }]} value={view} onChange={(v) => change({ view: v })} />
       </div>
-      <Await of={q} what="lineage">{(g) => <Answer graph={g} direction={direction} view={address.view} open={(id) => change({ table: id, column: undefined, snapshot: undefined })} />}</Await>
+      <Await of={q} what="lineage">{(g) => <Answer graph={g} direction={direction} view={view} open={(id) => change({ table: id, column: undefined, snapshot: undefined })} />}</Await>
     </div>
   )
 }
@@ -62,10 +63,10 @@ function Snapshots({ db, table, value, onChange }: { db: string; table: string; 
   return <NativeSelect label="As of snapshot" data={[{ value: '', label: 'now' }, ...list]} value={value ?? ''} onChange={(e) => onChange(e.currentTarget.value || undefined)} />
 }
 
-function Answer({ graph: g, direction, view, open }: { graph: Lineage; direction: Direction; view: string | undefined; open: (id: string) => void }) {
+function Answer({ graph: g, direction, view, open }: { graph: Lineage; direction: Direction; view: string; open: (id: string) => void }) {
   const edges = g.edges ?? []
   if (g.nodes.length === 0) return <Panel><Empty title="No lineage yet">A table has lineage when a job or an INSERT made it from others.</Empty></Panel>
-  const list = view ? view === 'list' : g.nodes.length > drawnMax
+  const list = view === 'list'
   return (
     <>
       <p className="dim">{many(g.nodes.length, 'table')}, {many(edges.length, 'edge')}{g.snapshot ? `, as of snapshot ${g.snapshot} of ${g.table}` : ''}.{g.truncated && <span className="warn"> Only a part is shown: choose fewer steps.</span>}</p>

@@ -87,6 +87,7 @@ function Meta({ run }: { run: Run }) {
       {run.outcome.kind === 'rows' && <span data-testid="row-count">{count(run.outcome.rows.count)} rows</span>}
       <span title="From asking to the last byte">{duration(run.ms)}</span>
       <span className="dim">{bytes(run.bytes)}</span>
+      {run.engine && <span className="dim" title="Who answered">{run.engine}</span>}
       {run.cut && <CutInfo cut={run.cut} />}
       {run.queryId && <Link to="/queries" search={{ id: run.queryId }} className="dim">details</Link>}
     </>
@@ -108,7 +109,7 @@ function CutInfo({ cut }: { cut: Cut }) {
   )
 }
 
-const formats = [['csv', 'CSV'], ['json', 'JSON'], ['ndjson', 'NDJSON'], ['arrow', 'Arrow']] as const
+const formats = [['csv', 'CSV'], ['json', 'JSON'], ['ndjson', 'NDJSON'], ['parquet', 'Parquet'], ['arrow', 'Arrow']] as const
 
 /** Saves the rows. The service writes all formats but Arrow, which is what is shown. */
 function Download({ run, sql, params }: { run: Run; sql: string; params: Schemas['QueryRequest']['params'] }) {

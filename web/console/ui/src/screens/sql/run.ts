@@ -29,6 +29,8 @@ export interface Run {
   bytes: number
   queryId: string
   cut?: Cut
+  /** Who answered: duckdb or weir. */
+  engine: string
 }
 
 export interface Ask {
@@ -56,7 +58,7 @@ export async function run(ask: Ask): Promise<Run> {
     headers: { 'Content-Type': 'application/json', Accept: `${arrow}, ${ndjson}` },
     body: JSON.stringify({ sql: ask.sql, session: ask.session, params: ask.params }),
   })
-  const about = (bytes: number) => ({ ms: performance.now() - begin, bytes, queryId: r.headers.get('Weir-Query-Id') ?? '', cut: cutOf(r) })
+  const about = (bytes: number) => ({ ms: performance.now() - begin, bytes, queryId: r.headers.get('Weir-Query-Id') ?? '', cut: cutOf(r), engine: r.headers.get('Weir-Engine') ?? '' })
   const type = (r.headers.get('Content-Type') ?? '').split(';')[0]
   if (type === ndjson) return changes(r, ask, about)
   const data = await collect(r, ask.onProgress)
