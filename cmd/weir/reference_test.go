@@ -62,7 +62,13 @@ func (r *reference) rows(t *testing.T, table string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows, err := r.db.Query(string(text))
+	return r.query(t, string(text))
+}
+
+// query gives the rows of a query as rows does.
+func (r *reference) query(t *testing.T, text string) []string {
+	t.Helper()
+	rows, err := r.db.Query(text)
 	if err != nil {
 		t.Fatal(err)
 	}
