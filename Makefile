@@ -11,7 +11,7 @@ UI_FILES := $(shell find $(UI) -type f -not -path '*/node_modules/*' -not -path 
 GO_FILES := $(shell find cmd storage table compute olap lineage web internal examples -name '*.go' -not -name '*_test.go' 2>/dev/null)
 
 .DELETE_ON_ERROR:
-.PHONY: run build check test bench fmt clean
+.PHONY: run build check test soak fuzz bench fmt clean
 
 run: build
 	@exec $(BIN) quickstart --warehouse $(CACHE)/quickstart $(ARGS)
@@ -39,6 +39,14 @@ check: $(CACHE)/need-run
 
 test: $(CACHE)/need-run
 	@scripts/test.sh
+
+# The long runs; scripts/soak.sh says what may be set.
+soak: $(CACHE)/need-run
+	@scripts/soak.sh
+
+# make fuzz S=60 T=table/schema: so many seconds each target whose folder and name match.
+fuzz: $(CACHE)/need-run
+	@scripts/fuzz.sh $(or $(S),4) $(or $(T),.)
 
 bench: build
 	@$(GO) run $(TAGS) ./bench $(ARGS)

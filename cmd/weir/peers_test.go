@@ -135,6 +135,7 @@ func TestReplayOnS3(t *testing.T) {
 		t.Fatal("the warehouse is not on S3")
 	}
 	ref.compare(t, e, until)
+	t.Logf("the tables hold %d rows", totalRows(t, e, flights.Tables()...))
 }
 
 // The same rows through a real Kafka: events produced by one job, landed by another. A flight's events have one key, so
@@ -166,6 +167,22 @@ func TestReplayThroughKafka(t *testing.T) {
 	becomes(t, e, "SELECT * FROM by_event", jsonRows(t, e, "SELECT event, COUNT(*) AS n FROM flight_events GROUP BY event"))
 	// A job with state reads the topic through a table, from which its state can be rebuilt.
 	becomes(t, e, "SELECT COUNT(*) AS n FROM `topic$landing`", jsonRows(t, e, "SELECT COUNT(*) AS n FROM flight_events"))
+	t.Logf("%d rows went through Kafka", totalRows(t, e, "landed"))
+}
+
+// totalRows counts the rows of tables.
+func totalRows(t *testing.T, e *engine, tables ...string) int {
+	t.Helper()
+	sum := 0
+	for _, table := range tables {
+		n := -1
+		text := strings.Join(jsonRows(t, e, "SELECT COUNT(*) AS n FROM "+table), "")
+		if _, err := fmt.Sscanf(text, `{"n":%d}`, &n); err != nil {
+			t.Fatalf("count of %s: %q: %v", table, text, err)
+		}
+		sum += n
+	}
+	return sum
 }
 
 // becomes waits until a query gives the rows.
