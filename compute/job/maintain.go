@@ -45,6 +45,7 @@ type upkeep struct {
 	serial   int64
 	refused  bool // cannot be compacted by weir
 	manifest *manifest.Files
+	expirer  *expire.Expirer // knows the tags it has read
 }
 
 func newMaintenance(m *Manager) *maintenance {
@@ -197,7 +198,10 @@ func (k *maintenance) tend(ctx context.Context, path string, u *upkeep) error {
 	if !due || opts.WriteOnly {
 		return nil
 	}
-	done, err := expire.New(store).Run(ctx, expire.Options{Now: k.m.opts.Now, Pins: func(context.Context) ([]snapshot.ID, error) {
+	if u.expirer == nil {
+		u.expirer = expire.New(store)
+	}
+	done, err := u.expirer.Run(ctx, expire.Options{Now: k.m.opts.Now, Pins: func(context.Context) ([]snapshot.ID, error) {
 		if id, ok := k.m.pins.oldest(path); ok {
 			return []snapshot.ID{snapshot.ID(id)}, nil
 		}

@@ -29,7 +29,7 @@ type Options struct {
 // the middle it can simply be run again.
 func (x *Expirer) Run(ctx context.Context, opts Options) (Done, error) {
 	var done Done
-	x = &Expirer{store: x.store, snaps: x.snaps, schemas: x.schemas, manifests: x.manifests, dry: opts.DryRun}
+	x = &Expirer{store: x.store, snaps: x.snaps, schemas: x.schemas, manifests: x.manifests, tags: x.tags, dry: opts.DryRun}
 	s, err := x.schemas.Latest(ctx)
 	if err != nil {
 		return done, err
@@ -90,7 +90,7 @@ func (x *Expirer) observe(ctx context.Context, s *schema.Schema, opts Options) (
 	if f.Changelogs, err = x.snaps.Changelogs(ctx); err != nil {
 		return f, policy, err
 	}
-	if f.Tags, err = x.snaps.Tags(ctx); err != nil {
+	if f.Tags, err = x.snaps.TagsCached(ctx, x.tags); err != nil {
 		return f, policy, err
 	}
 	if f.Consumers, err = x.snaps.Consumers(ctx); err != nil {
@@ -143,7 +143,7 @@ func (x *Expirer) expireSnapshots(ctx context.Context, s *schema.Schema, all []*
 		return nil
 	}
 	// Asked anew: a tag made since the decision keeps its files too.
-	tags, err := x.snaps.Tags(ctx)
+	tags, err := x.snaps.TagsCached(ctx, x.tags)
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ type Expirer struct {
 	snaps     *snapshot.Manager
 	schemas   *schema.Files
 	manifests *manifest.Files
+	tags      *snapshot.TagCache
 	dry       bool // count only
 }
 
@@ -26,7 +27,7 @@ type Expirer struct {
 func New(store objstore.Store) *Expirer {
 	return &Expirer{
 		store: store, snaps: snapshot.NewManager(store, ""), schemas: schema.NewFiles(store, ""),
-		manifests: manifest.NewFiles(store, ""),
+		manifests: manifest.NewFiles(store, ""), tags: &snapshot.TagCache{},
 	}
 }
 

@@ -75,7 +75,7 @@ func (x *Expirer) besideTag(ctx context.Context, t *snapshot.Tag) ([]*snapshot.S
 	if err != nil {
 		return nil, err
 	}
-	tags, err := x.snaps.Tags(ctx)
+	tags, err := x.snaps.TagsCached(ctx, x.tags)
 	if err != nil {
 		return nil, err
 	}

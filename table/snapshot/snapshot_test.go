@@ -15,6 +15,7 @@ import (
 
 	"github.com/weir-lake/weir/internal/errkind"
 	"github.com/weir-lake/weir/storage/objstore"
+	"github.com/weir-lake/weir/storage/objstore/faultstore"
 	"github.com/weir-lake/weir/table/snapshot"
 )
 
@@ -333,5 +334,58 @@ func TestConsumers(t *testing.T) {
 	}
 	if got, err := m.Consumers(t.Context()); err != nil || len(got) != 0 {
 		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// A cached look through the tags gives what an uncached one gives, whatever was made, moved and deleted in between, and
+// reads only what is new.
+func TestTagsCached(t *testing.T) {
+	base, err := objstore.NewLocal(t.TempDir(), objstore.LocalOptions{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, store := range map[string]objstore.Store{"memory": objstore.NewMem(), "local": base} {
+		t.Run(name, func(t *testing.T) {
+			counted, err := faultstore.New(store, faultstore.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			m, cache := snapshot.NewManager(counted, ""), &snapshot.TagCache{}
+			version := func(id snapshot.ID) *snapshot.Snapshot {
+				return &snapshot.Snapshot{Version: 3, ID: id, BaseManifestList: "b", DeltaManifestList: fmt.Sprintf("d%d", id), CommitUser: "u", CommitKind: snapshot.Append}
+			}
+			same := func() {
+				t.Helper()
+				want, err := m.Tags(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				got, err := m.TagsCached(t.Context(), cache)
+				if err != nil || !cmp.Equal(got, want) {
+					t.Fatalf("%v\n%s", err, cmp.Diff(want, got))
+				}
+			}
+			same()
+			for i := range 20 {
+				if err := m.PutTag(t.Context(), snapshot.Tag{Name: fmt.Sprintf("t %d", i), Snapshot: version(snapshot.ID(i + 1))}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			same()
+			if err := m.PutTag(t.Context(), snapshot.Tag{Name: "t 3", Snapshot: version(7)}); err != nil { // the same size
+				t.Fatal(err)
+			}
+			if err := m.DeleteTag(t.Context(), "t 4"); err != nil {
+				t.Fatal(err)
+			}
+			same()
+			before := counted.Counts()[faultstore.OpGet]
+			if _, err := m.TagsCached(t.Context(), cache); err != nil {
+				t.Fatal(err)
+			}
+			if n := counted.Counts()[faultstore.OpGet] - before; n != 0 {
+				t.Errorf("%d tags that did not change were read again", n)
+			}
+		})
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/big"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -132,6 +133,57 @@ func (m *Manager) Tags(ctx context.Context) ([]*Tag, error) {
 		}
 		out = append(out, t)
 	}
+	return out, nil
+}
+
+// TagCache keeps the tags of one table that were read before, so that a table with hundreds of them is looked through
+// by one listing. The zero value is ready; it is safe for concurrent use.
+type TagCache struct {
+	mu   sync.Mutex
+	tags map[string]cachedTag // by name
+}
+
+// cachedTag is a tag as it was in the object with the ETag.
+type cachedTag struct {
+	tag  *Tag
+	etag string
+}
+
+// TagsCached is Tags, reading only what has changed since the cache saw it. The tags must not be changed.
+func (m *Manager) TagsCached(ctx context.Context, c *TagCache) ([]*Tag, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var infos []objstore.Info
+	prefix := m.TagKey("")
+	err := m.store.List(ctx, prefix, func(i objstore.Info) error {
+		infos = append(infos, i)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list %s: %w", m.store.URI(prefix), err)
+	}
+	next := make(map[string]cachedTag, len(infos))
+	out := make([]*Tag, 0, len(infos))
+	for _, i := range infos {
+		name := strings.TrimPrefix(i.Key, prefix)
+		if name == "" || strings.Contains(name, "/") {
+			continue
+		}
+		known := c.tags[name]
+		if i.ETag == "" || known.etag != i.ETag {
+			t, err := m.Tag(ctx, name)
+			if errors.Is(err, ErrNotFound) {
+				continue // deleted meanwhile
+			}
+			if err != nil {
+				return nil, err
+			}
+			known = cachedTag{t, i.ETag}
+		}
+		next[name] = known
+		out = append(out, known.tag)
+	}
+	c.tags = next
 	return out, nil
 }
 
