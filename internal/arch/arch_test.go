@@ -54,14 +54,20 @@ func check(tree fs.FS, r rules) (found []string, files int, err error) {
 			return err
 		case d.IsDir():
 			return enterDir(tree, name)
-		case !strings.HasSuffix(name, ".go"):
+		case !byHand(name):
 			return nil
 		}
-		files++
 		text, err := fs.ReadFile(tree, name)
 		if err != nil {
 			return err
 		}
+		if !strings.HasSuffix(name, ".go") {
+			if lines := bytes.Count(text, []byte("\n")); lines > fileLinesMax {
+				found = append(found, fmt.Sprintf("%s: %d lines, more than %d: split the file", name, lines, fileLinesMax))
+			}
+			return nil
+		}
+		files++
 		f, err := checkFile(name, text, r)
 		if err != nil {
 			return err
@@ -80,6 +86,17 @@ func check(tree fs.FS, r rules) (found []string, files int, err error) {
 	return found, files, err
 }
 
+// byHand reports whether the file is source that somebody wrote.
+func byHand(name string) bool {
+	switch path.Ext(name) {
+	case ".go", ".sql", ".java", ".py", ".sh", ".css", ".html", ".js", ".mjs", ".tsx":
+		return true
+	case ".ts":
+		return !strings.HasSuffix(name, ".gen.ts")
+	}
+	return false
+}
+
 // enterDir skips what is not the project's own source: caches, test data, modules
 // of their own.
 func enterDir(tree fs.FS, name string) error {
@@ -87,7 +104,7 @@ func enterDir(tree fs.FS, name string) error {
 	if name == "." {
 		return nil
 	}
-	if strings.HasPrefix(base, ".") || base == "testdata" || base == "node_modules" {
+	if strings.HasPrefix(base, ".") || base == "testdata" || base == "node_modules" || base == "dist" {
 		return fs.SkipDir
 	}
 	if _, err := fs.Stat(tree, path.Join(name, "go.mod")); err == nil {
@@ -182,6 +199,9 @@ func TestChecksFind(t *testing.T) {
 		{"table/x.gen.go", strings.Repeat("\n", fileLinesMax+1), ""},
 		{"table/x.go", "// " + "TODO later", "docs/limitations.md"},
 		{"table/x.go", `var s = "TODO"`, ""},
+		{"web/ui/x.tsx", strings.Repeat("\n", fileLinesMax+1), "split the file"},
+		{"web/ui/x.gen.ts", strings.Repeat("\n", fileLinesMax+1), ""},
+		{"web/ui/dist/x.js", strings.Repeat("\n", fileLinesMax+1), ""},
 		{"table/testdata/x.go", "func init() {}", ""},
 		{".cache/x.go", "func init() {}", ""},
 		{"tools/lint/x.go", "func init() {}", ""},
