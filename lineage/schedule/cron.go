@@ -83,6 +83,9 @@ func (l *Line) wall(t time.Time) time.Time {
 
 // instant is the first moment at which a clock on the wall shows w; of a time that is skipped, the moment it is skipped.
 func (l *Line) instant(w time.Time) time.Time {
+	if l.zone == time.UTC {
+		return w
+	}
 	t := time.Date(w.Year(), w.Month(), w.Day(), w.Hour(), w.Minute(), w.Second(), 0, l.zone)
 	from, to := t.ZoneBounds()
 	switch shown := l.wall(t); {

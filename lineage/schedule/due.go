@@ -20,7 +20,7 @@ const (
 	missedMax = 10_000
 	// missedSpan bounds how far back ticks are looked at all: a clock that jumps by centuries must not keep the
 	// service counting minutes.
-	missedSpan = 2 * 366 * day
+	missedSpan = 366 * day
 )
 
 // Policy is when a backfill's ticks are run.

@@ -244,7 +244,12 @@ func (e *engine) idle(t *testing.T, name string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return b.Error != "" || b.Now != nil && b.Now.Equal(at) && b.Running == "" && !e.waiting(t, name)
+		delay, err := schedule.ParseLength(b.Delay)
+		if err != nil {
+			t.Fatal(err)
+		}
+		decided := b.Next == nil || delay.After(*b.Next).After(at)
+		return b.Error != "" || b.Now != nil && b.Now.Equal(at) && decided && b.Running == "" && !e.waiting(t, name)
 	})
 }
 

@@ -166,12 +166,16 @@ func (x *execution) adopt(ctx context.Context, t *target) error {
 		if len(l.run.Progress) != len(spans) {
 			l.run.Progress, l.run.Slices, l.run.Finished = string(slices.Repeat([]byte{markPending}, len(spans))), len(spans), 0
 		}
+		found := 0
 		for i, span := range spans {
 			if id := made.of(&l.run, span); id != 0 && l.run.Progress[i] == markPending {
 				l.run.mark(i, markWritten)
 				l.run.note(id)
-				l.run.say(x.s.opts.Now(), fmt.Sprintf("slice %s is in snapshot %d already", span, id))
+				found++
 			}
+		}
+		if found > 0 {
+			l.run.say(x.s.opts.Now(), fmt.Sprintf("%d slices that were not recorded are in the table's history", found))
 		}
 		if l.run.Finished == l.run.Slices {
 			x.endLocked(l, Done, nil)

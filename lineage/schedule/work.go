@@ -154,7 +154,7 @@ func (s *Scheduler) claimTicks(ctx context.Context, e *entry, def Backfill, t *t
 		if skip.Count > 0 {
 			r.say(r.Created, fmt.Sprintf("%d ticks from %s to %s were missed; catch-up is %s", skip.Count, stamp(skip.First), stamp(skip.Last), def.CatchUp))
 		} else {
-			r.say(r.Created, fmt.Sprintf("ticks from %s to %s were missed: the clock went on by more than two years", stamp(skip.First), stamp(skip.Last)))
+			r.say(r.Created, fmt.Sprintf("ticks from %s to %s were missed: the clock went on by more than a year", stamp(skip.First), stamp(skip.Last)))
 		}
 		record, until = append(record, r), skip.Last
 	}
@@ -186,25 +186,14 @@ func (s *Scheduler) claimTicks(ctx context.Context, e *entry, def Backfill, t *t
 	if err := s.book.saveRuns(ctx, record...); err != nil {
 		return nil, err
 	}
-	def, err := s.decided(ctx, e, until)
-	if err != nil {
+	if err := s.decided(ctx, e, until, b.runs); err != nil || len(b.runs) == 0 {
 		return nil, err
 	}
-	s.mu.Lock()
-	for _, l := range b.runs {
-		s.mu.live[l.run.ID] = l
-		s.mu.queue = append(s.mu.queue, l.run.ID)
-	}
-	s.mu.Unlock()
-	if len(b.runs) == 0 {
-		return nil, nil
-	}
-	b.def = def
 	return b, s.claims.prune(ctx, &def, until)
 }
 
-// decided records that ticks up to until are.
-func (s *Scheduler) decided(ctx context.Context, e *entry, until time.Time) (Backfill, error) {
+// decided records that ticks up to until are, and puts their runs into the queue.
+func (s *Scheduler) decided(ctx context.Context, e *entry, until time.Time, runs []*live) error {
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	s.mu.Lock()
@@ -212,12 +201,19 @@ func (s *Scheduler) decided(ctx context.Context, e *entry, until time.Time) (Bac
 	s.mu.Unlock()
 	def.Until = &until
 	if err := s.book.saveBackfill(ctx, def); err != nil {
-		return Backfill{}, err
+		return err
 	}
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	e.def.Until = &until
-	s.mu.Unlock()
-	return def, nil
+	if s.mu.backfills[def.Name] != e {
+		return nil // it was dropped meanwhile
+	}
+	for _, l := range runs {
+		s.mu.live[l.run.ID] = l
+		s.mu.queue = append(s.mu.queue, l.run.ID)
+	}
+	return nil
 }
 
 // runID is the id of the run of a tick: the same whoever makes it.
