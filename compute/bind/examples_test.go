@@ -44,7 +44,7 @@ func TestExamples(t *testing.T) {
 func checkExample(t *testing.T, c *bindtest.Catalog, file, text string, s sql.Statement) {
 	t.Helper()
 	switch s.(type) {
-	case *sql.Set:
+	case *sql.Set, *sql.CallProcedure: // a procedure reads its own arguments
 		return
 	case *sql.CreateTable, *sql.CreateView:
 		if err := c.Exec(text); err != nil {
