@@ -35,6 +35,7 @@ type checkpointHeader struct {
 	TableHash  map[int]string            `json:"table_hash,omitempty"`
 	Paths      map[int]string            `json:"paths,omitempty"` // of Tables, in the warehouse
 	Offsets    map[int]connector.Offsets `json:"offsets,omitempty"`
+	Replays    map[int][]string          `json:"replays,omitempty"`
 	Watermarks map[int]time.Time         `json:"watermarks,omitempty"`
 	Flow       int                       `json:"flow"`   // bytes of the dataflow's state
 	Output     int                       `json:"output"` // bytes of the sink's state

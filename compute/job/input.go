@@ -46,6 +46,7 @@ type connInput struct {
 	src     connector.Source
 	offsets connector.Offsets // read up to here by the runner
 	polled  connector.Offsets // recorded in the log up to here by the coordinator
+	replays []string          // sets of rows taken besides, by the runner
 	// ended: the runner has taken the source's end; exhausted: the log has recorded it.
 	ended, exhausted bool
 }

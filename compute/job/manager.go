@@ -93,6 +93,7 @@ type Manager struct {
 	memory    *budget
 	pushes    *pushes
 	revisions *revisions
+	replays   *replays
 	upkeep    *maintenance
 	cuts      *cut.Cuts
 	cutting   sync.Mutex    // one cut with a name is made or removed at a time
@@ -138,7 +139,7 @@ func Open(ctx context.Context, opts Options) (*Manager, error) {
 	m.ctx, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	m.pins, m.memory = newPins(opts.Store, opts.Logger), newBudget(opts.StateMemory)
 	m.pushes = newPushes(m)
-	m.revisions = newRevisions(m)
+	m.revisions, m.replays = newRevisions(m), newReplays(m)
 	m.upkeep = newMaintenance(m)
 	m.cuts, m.cutMade = cut.New(opts.Store), make(chan struct{}, 1)
 	m.mu.runners, m.mu.ended, m.mu.plans = map[string]*runner{}, map[string]Status{}, map[string]*plan.Sink{}
@@ -180,7 +181,7 @@ func (m *Manager) Start(ctx context.Context) error {
 			return fmt.Errorf("start job %s: %w", rec.Name, err)
 		}
 	}
-	for _, run := range []func(context.Context){m.tick, m.upkeep.run, m.cutLoop} {
+	for _, run := range []func(context.Context){m.tick, m.upkeep.run, m.cutLoop, m.replays.resume} {
 		m.wg.Add(1)
 		go func() {
 			defer m.wg.Done()
@@ -488,6 +489,9 @@ func (m *Manager) Drop(ctx context.Context, idOrName string) error {
 		return err
 	}
 	m.pins.set(ctx, s.ID, nil)
+	if err := m.dropFolder(ctx, replayRoot+"/"+s.ID+"/"); err != nil {
+		return err
+	}
 	return states{m.opts.Store, s.ID}.drop(ctx)
 }
 

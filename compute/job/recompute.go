@@ -286,6 +286,12 @@ func (m *Manager) Recompute(ctx context.Context, made *Made, fn func(stream.Delt
 			release(ds)
 		}
 	}()
+	var letters map[int64][]connector.DeadLetter
+	if s, err := m.Show(made.Provenance.Job); err == nil {
+		if letters, err = m.lettersFrom(ctx, s.JobRecord, s.FromEpoch); err != nil {
+			return err
+		}
+	}
 	for i, in := range inputs {
 		if err := m.openInput(ctx, in, "", false); err != nil {
 			return err
@@ -306,7 +312,7 @@ func (m *Manager) Recompute(ctx context.Context, made *Made, fn func(stream.Delt
 			for split, pos := range from.End {
 				end[split] = connector.Position(pos)
 			}
-			err = in.readConn(ctx, nil, end, env, func(d stream.Delta, _ []connector.DeadLetter) error { return take(d) })
+			err = m.readAll(ctx, in, upTo{made.Provenance.Job, made.Epoch, end, letters}, env, take)
 		}
 		if err != nil {
 			return fmt.Errorf("read %s.%s: %w", in.scan.Table.Database, in.scan.Table.Name, err)

@@ -66,6 +66,9 @@ func (r *runner) load(ctx context.Context, held held) error {
 		return err
 	}
 	if ok {
+		if err := r.knowLetters(ctx, h.Epoch+1); err != nil {
+			return err
+		}
 		if err = r.restore(ctx, h, flow, out); err == nil {
 			return nil
 		}
@@ -79,6 +82,9 @@ func (r *runner) load(ctx context.Context, held held) error {
 		if _, err := r.out.recover(ctx); err != nil { // the sink is a new one
 			return err
 		}
+	}
+	if err := r.knowLetters(ctx, r.rec.FromEpoch); err != nil {
+		return err
 	}
 	if held.epoch == 0 {
 		r.done = r.rec.FromEpoch - 1
@@ -105,7 +111,7 @@ func (r *runner) restore(ctx context.Context, h checkpointHeader, flow, out []by
 				return err
 			}
 		} else {
-			in.conn.offsets = h.Offsets[in.index].Clone()
+			in.conn.offsets, in.conn.replays = h.Offsets[in.index].Clone(), slices.Clone(h.Replays[in.index])
 		}
 		if wm, ok := h.Watermarks[in.index]; ok {
 			in.raise(wm)
@@ -178,6 +184,7 @@ func (r *runner) rebuild(ctx context.Context, held held) error {
 	}
 	r.done = held.epoch
 	r.dirty.Store(true)
+	r.passLetters(held.epoch)
 	return r.account()
 }
 
@@ -188,10 +195,11 @@ func (r *runner) rebuildConn(ctx context.Context, in *input, held held, env *exp
 	}
 	to := at.Offsets[in.index]
 	in.conn.offsets = to.Clone()
-	if stateless || to == nil {
+	if stateless {
+		in.conn.replays = r.m.log.Replays(r.rec.ID, in.index, held.epoch)
 		return nil
 	}
-	err := in.readConn(ctx, nil, to, env, func(d stream.Delta, _ []connector.DeadLetter) error { return take(d) })
+	err := r.m.readAll(ctx, in, upTo{r.rec.ID, held.epoch, to, r.letters}, env, take)
 	if errors.Is(err, connector.ErrPositionLost) {
 		return errkind.Errorf(errkind.Corrupt, "rebuild from %s: its first rows are gone and no state checkpoint is usable: %w", in.scan.Table.Name, err)
 	}
@@ -235,7 +243,7 @@ func (r *runner) tablePaths() []string {
 func (r *runner) checkpoint(ctx context.Context, wait bool) error {
 	r.upload.Wait() // one at a time
 	h := checkpointHeader{Job: r.rec.ID, Epoch: r.done, Snapshot: r.out.last(), Tables: map[int]int64{}, TableHash: map[int]string{}, Paths: map[int]string{},
-		Offsets: map[int]connector.Offsets{}, Watermarks: map[int]time.Time{}}
+		Offsets: map[int]connector.Offsets{}, Replays: map[int][]string{}, Watermarks: map[int]time.Time{}}
 	pins := r.needed()
 	if !wait {
 		if err := r.out.hold(ctx, pins); err != nil {
@@ -248,6 +256,9 @@ func (r *runner) checkpoint(ctx context.Context, wait bool) error {
 			h.Paths[in.index] = in.scan.Table.Path
 		} else {
 			h.Offsets[in.index] = in.conn.offsets.Clone()
+			if len(in.conn.replays) > 0 {
+				h.Replays[in.index] = slices.Clone(in.conn.replays)
+			}
 		}
 		if in.now != nil {
 			h.Watermarks[in.index] = *in.now

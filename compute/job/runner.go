@@ -52,7 +52,9 @@ type runner struct {
 	late   *sideTable
 
 	done int64 // every epoch up to it is in the state
-	held int64 // every epoch up to it is in the sink
+	// letters are the dead letters of epochs that may be read again, by epoch.
+	letters map[int64][]connector.DeadLetter
+	held    int64 // every epoch up to it is in the sink
 	// retracting: an append table it reads has lost rows, so its operators are those that can follow that.
 	retracting bool
 	env        *expr.Env // of the epoch being stepped
@@ -259,6 +261,7 @@ func (r *runner) step(ctx context.Context, e int64, replay bool) error {
 			return fmt.Errorf("epoch %d: read %s: %w", e, in.scan.Table.Name, err)
 		}
 	}
+	r.passLetters(e)
 	r.tally.ReadMs += millisSince(started)
 	started = time.Now()
 	r.doing(computing)
@@ -309,13 +312,26 @@ func (r *runner) readEpoch(ctx context.Context, in *input, e int64, env *expr.En
 	if in.table != nil {
 		return in.table.changesUpTo(ctx, in, e, env, func(d stream.Delta) error { return take(d, nil) })
 	}
+	if err := r.m.readReplays(ctx, r.rec.ID, in, e, env, func(d stream.Delta) error { return take(d, nil) }); err != nil {
+		return err
+	}
 	rec, ok := r.m.log.Record(r.rec.ID, e)
 	if !ok || rec.Offsets[in.index] == nil {
 		return nil
 	}
 	to := in.conn.offsets.Clone()
 	maps.Copy(to, rec.Offsets[in.index])
-	if err := in.readConn(ctx, in.conn.offsets, to, env, take); err != nil {
+	forgotten, err := in.forget(ctx, r.lettersUpTo(e), env)
+	if err != nil {
+		return err
+	}
+	err = in.readConn(ctx, in.conn.offsets, to, env, func(d stream.Delta, dead []connector.DeadLetter) error {
+		if d, err = forgotten.without(d); err != nil {
+			return err
+		}
+		return take(d, dead)
+	})
+	if err != nil {
 		return err
 	}
 	in.conn.offsets = to
