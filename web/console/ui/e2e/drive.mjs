@@ -55,7 +55,8 @@ async function write(text) {
   const editor = page.locator('.cm-content')
   await editor.click()
   await page.keyboard.press('Control+a')
-  await page.keyboard.insertText(text)
+  await page.evaluate((t) => navigator.clipboard.writeText(t), text)
+  await page.keyboard.press('Control+v')
 }
 
 await step('sql: grid of 100,000 rows', page, async () => {
@@ -75,11 +76,11 @@ await step('sql: grid of 100,000 rows', page, async () => {
 await step('sql: completion', page, async () => {
   await write('SELECT * FROM flights_wea')
   await page.keyboard.press('Control+Space')
-  await page.locator('.cm-tooltip-autocomplete').getByText('flights_weather').waitFor()
+  await page.locator('.cm-tooltip-autocomplete').getByText('flights_weather', { exact: true }).waitFor()
   await page.keyboard.press('Escape')
   await write('SELECT DATE_FORM')
   await page.keyboard.press('Control+Space')
-  await page.locator('.cm-tooltip-autocomplete').getByText('DATE_FORMAT').waitFor()
+  await page.locator('.cm-tooltip-autocomplete').getByText('DATE_FORMAT', { exact: true }).waitFor()
   await page.keyboard.press('Escape')
 })
 
@@ -131,7 +132,7 @@ await step('sql: parameters, as of, plan, history', page, async () => {
 })
 
 await step('sql: cancel', page, async () => {
-  await page.getByRole('button', { name: 'Rows', exact: true }).click()
+  await page.getByRole('button', { name: 'Rows', exact: true }).first().click()
   await write('SELECT COUNT(*) FROM weather a, weather b, planes c WHERE a.temp + b.temp > c.seats')
   await page.keyboard.press('Control+Enter')
   await page.getByRole('button', { name: 'Cancel' }).click()
@@ -197,7 +198,7 @@ await step('tables', page, async () => {
 await step('lineage: clicked through', page, async () => {
   await go(page, '/lineage')
   const graph = page.getByRole('region', { name: 'Lineage' })
-  await graph.getByText('flights_weather').waitFor()
+  await graph.getByRole('link', { name: 'flights_weather' }).waitFor()
   await look(page, 'lineage', { narrow: true })
   await graph.getByRole('button', { name: 'Lineage of default.delays_by_carrier_hour' }).click()
   await until('the address has the table', () => page.url().includes('delays_by_carrier_hour'))
@@ -265,13 +266,13 @@ await step('users, tokens, roles', page, async () => {
   await go(page, '/access')
   await page.getByRole('button', { name: 'New user' }).click()
   const dialog = page.getByRole('dialog')
-  await dialog.getByLabel('Name').fill('ada')
+  await dialog.getByRole('textbox', { name: 'Name' }).fill('ada')
   await dialog.getByRole('textbox', { name: 'Password' }).fill('correct horse battery')
   await dialog.getByRole('button', { name: 'Create' }).click()
   await page.getByRole('region', { name: 'Users' }).getByText('ada').waitFor()
   await page.getByRole('button', { name: 'New token' }).click()
   await look(page, 'access-dialogue')
-  await dialog.getByLabel('Name').fill('dashboard')
+  await dialog.getByRole('textbox', { name: 'Name' }).fill('dashboard')
   await dialog.getByRole('button', { name: 'Create' }).click()
   const secret = await dialog.locator('pre').innerText()
   check(/^weir_\w{20,}$/.test(secret), 'no token is shown')
@@ -281,7 +282,7 @@ await step('users, tokens, roles', page, async () => {
   const other = await context.newPage() // a tab of its own: the token is not shared
   await other.goto(`${base}/audit`)
   await other.getByText('Name and password').click()
-  await other.getByLabel('Name', { exact: true }).fill('ada')
+  await other.getByRole('textbox', { name: 'Name' }).fill('ada')
   await other.getByRole('textbox', { name: 'Password' }).fill('correct horse battery')
   await other.getByRole('button', { name: 'Sign in' }).click()
   await other.getByText('Error (denied)').or(other.getByText('Cannot load the audit')).first().waitFor()

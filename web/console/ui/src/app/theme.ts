@@ -1,4 +1,4 @@
-import { createTheme, type CSSVariablesResolver } from '@mantine/core'
+import { createTheme, defaultVariantColorsResolver, type CSSVariablesResolver } from '@mantine/core'
 
 /** Dense, square-ish controls in the console's own colours. */
 export const theme = createTheme({
@@ -6,7 +6,12 @@ export const theme = createTheme({
   fontFamilyMonospace: 'var(--mono)',
   primaryColor: 'weir',
   primaryShade: { light: 7, dark: 4 },
-  autoContrast: true,
+  // Filled controls take the palette of styles.css, whose pairs can be read in both schemes.
+  variantColorResolver: (input) => {
+    if (input.variant !== 'filled') return defaultVariantColorsResolver(input)
+    const ground = input.color === 'red' ? 'var(--bad)' : 'var(--accent)'
+    return { background: ground, hover: `color-mix(in srgb, ${ground} 88%, var(--fg))`, color: 'var(--on-accent)', border: '1px solid transparent' }
+  },
   defaultRadius: 'sm',
   cursorType: 'pointer',
   colors: {
