@@ -142,7 +142,10 @@ func (t *tracer) over(s span) []made {
 	h := t.shelf.of(s.table)
 	out := t.group(s.table, h.within(s.from, s.to))
 	if len(out) == 0 {
-		out = t.group(s.table, h.within(0, s.to))
+		// All spans that end between two changes of the table stand for the same.
+		if f := h.upTo(s.to); f != nil && s != (span{s.table, 0, f.id}) {
+			out = t.over(span{s.table, 0, f.id})
+		}
 	}
 	t.spans[s] = out
 	return out

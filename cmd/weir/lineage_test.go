@@ -3,11 +3,15 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/weir-lake/weir/interop/peer"
+	"github.com/weir-lake/weir/lineage"
 )
 
 // ask answers a query as one map a row.
@@ -197,5 +201,51 @@ func TestLineageIsRebuiltFromTheWarehouse(t *testing.T) {
 			t.Errorf("%s: nothing to compare", name)
 		}
 		sameRows(t, name, got, want)
+	}
+}
+
+// What Java Paimon commits to a table, before and beside a job that reads it, is known by its commit user, and the
+// job's snapshots name the versions that they took.
+func TestJavaPaimonIsObserved(t *testing.T) {
+	java := peer.Java(t)
+	warehouse := t.TempDir()
+	e := testEngine(t, warehouse)
+	if err := e.jobs.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	runSQL(t, e, `CREATE TABLE src (k INT, v BIGINT, PRIMARY KEY (k) NOT ENFORCED) WITH ('bucket' = '1')`)
+	path := filepath.Join(warehouse, "default.db/src")
+	java.Write(path, []string{`{"_kind":"+I","k":1,"v":10}`, `{"_kind":"+I","k":2,"v":5}`})
+	runSQL(t, e, "CREATE MATERIALIZED TABLE total (PRIMARY KEY (one) NOT ENFORCED) AS SELECT 1 AS one, SUM(v) AS s FROM src")
+	becomes(t, e, "SELECT * FROM total", []string{`{"one":1,"s":15}`})
+	java.Write(path, []string{`{"_kind":"+I","k":3,"v":1}`})
+	becomes(t, e, "SELECT * FROM total", []string{`{"one":1,"s":16}`})
+
+	rows := ask(t, e, "SELECT snapshot, writer, commit_user, input FROM sys.snapshot_lineage WHERE table_name = 'default.src' AND kind = 'APPEND'")
+	if len(rows) != 2 {
+		t.Fatalf("src: %v", rows)
+	}
+	for _, r := range rows {
+		if user, _ := r["commit_user"].(string); user == "" || r["writer"] != "foreign:"+user || r["input"] != nil {
+			t.Errorf("src: %v", r)
+		}
+	}
+	got := ask(t, e, "SELECT DISTINCT depth, table_name, writer, input FROM sys.snapshot_origins WHERE root_table = 'default.total' AND newest")
+	if len(got) != 2 {
+		t.Fatalf("origins of total: %v", got)
+	}
+	for _, r := range got {
+		if w, _ := r["writer"].(string); integer(r["depth"]) == 2 && (r["table_name"] != "default.src" || !strings.HasPrefix(w, "foreign:")) {
+			t.Errorf("origins of total: %v", r)
+		}
+	}
+	g, err := e.lineage.Lineage(t.Context(), lineage.Ask{Name: "src"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range g.Nodes {
+		if n.ID == "default.src" && (len(n.Writers) == 0 || n.Writers[0].Kind != lineage.WriterForeign) {
+			t.Errorf("%+v", n)
+		}
 	}
 }
