@@ -11,8 +11,8 @@ import (
 
 // registerLZ4 teaches arrow-go Parquet's old LZ4 codec, which parquet-mr (and so
 // Java Paimon) writes for file.compression=lz4 and arrow-go leaves out. The
-// library keeps its codecs in one table for the process; Open fills in the one
-// that is missing before the first file is read.
+// library keeps its codecs in one table for the process, which it does not lock;
+// Open and NewWriter fill in the one that is missing before they first look there.
 var registerLZ4 = sync.OnceFunc(func() { compress.RegisterCodec(compress.Codecs.Lz4, hadoopLZ4{}) })
 
 // lz4RatioMax is the most that LZ4 can expand: a block cannot claim more.

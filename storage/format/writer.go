@@ -114,6 +114,7 @@ func (c *countingWriter) Write(p []byte) (int, error) {
 // nanoseconds INT96, decimals INT32, INT64 or FIXED by precision, as Paimon writes
 // them. The caller closes w after Close.
 func NewWriter(w io.Writer, sc *arrow.Schema, opts Options) (*Writer, error) {
+	registerLZ4()
 	opts = opts.withDefaults()
 	codec, err := codecOf(opts.Compression)
 	if err != nil {
