@@ -56,7 +56,11 @@ type cuts struct {
 
 func (c cuts) Cut(_ context.Context, tables []string) (int64, time.Duration, string, error) {
 	e, blame := c.jobs.Frontier().Servable(tables...)
-	return e, 0, string(blame), nil
+	age := time.Duration(0)
+	if at, ok := c.jobs.Log().DecidedAfter(e); ok && blame != "" {
+		age = time.Since(at)
+	}
+	return e, age, string(blame), nil
 }
 
 func (c cuts) Tagged(context.Context, string, string) (*snapshot.Snapshot, bool, error) {

@@ -12,13 +12,6 @@ import (
 	"github.com/weir-lake/weir/table/snapshot"
 )
 
-// Consistency levels.
-const (
-	levelLatest = "latest"
-	levelCut    = "cut"
-	levelAsOf   = "as_of"
-)
-
 // pinned is the versions a query reads. They are held until release.
 type pinned struct {
 	cut      *session.Cut // nil: the query reads no table of the warehouse
@@ -77,22 +70,28 @@ func (s *Service) pin(ctx context.Context, holder string, q session.Query) (*pin
 
 // choose fills the versions and the cut.
 func (s *Service) choose(ctx context.Context, q session.Query, scans []*plan.Scan, paths []string, p *pinned) error {
-	p.cut = &session.Cut{Level: q.Consistency, Snapshots: map[string]int64{}}
+	c, err := levelOf(q)
+	if err != nil {
+		return err
+	}
 	switch {
 	case len(paths) == 0:
-		p.cut.Level = levelAsOf
+		c.Level = session.LevelAsOf
 	case s.opts.Cuts == nil:
-		p.cut.Level = levelLatest
-	case q.Consistency == "":
-		p.cut.Level = levelCut
+		c.Level = session.LevelLatest
 	}
-	if p.cut.Level == levelCut {
-		e, age, heldBy, err := s.opts.Cuts.Cut(ctx, paths)
+	p.cut = &session.Cut{Level: c.Level}
+	if c.Level != session.LevelAsOf && c.Level != session.LevelLatest {
+		cut, short, err := s.cutOf(ctx, c, paths)
 		if err != nil {
 			return fmt.Errorf("find the newest cut: %w", err)
 		}
-		p.cut.Epoch, p.cut.AgeMillis, p.cut.HeldBy = e, age.Milliseconds(), heldBy
+		if short != "" { // a job was started again meanwhile
+			return errStale(short)
+		}
+		p.cut = &cut
 	}
+	p.cut.Snapshots = map[string]int64{}
 	for _, sc := range scans {
 		key := versionKey(sc.Table.Path, sc.AsOf)
 		if _, known := p.versions[key]; known {
@@ -119,7 +118,7 @@ func (s *Service) version(ctx context.Context, sc *plan.Scan, cut *session.Cut) 
 	if sc.AsOf != nil {
 		return s.asOf(ctx, path, sc.AsOf)
 	}
-	if cut.Level == levelCut {
+	if cut.Level != session.LevelLatest {
 		snap, ok, err := s.opts.Cuts.At(ctx, path, cut.Epoch)
 		if ok || err != nil {
 			return snap, err

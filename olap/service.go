@@ -67,6 +67,9 @@ type Options struct {
 	// Timeout bounds a query from its arrival to its last row. Zero means 10 min. Batch
 	// statements that write are not bounded.
 	Timeout time.Duration
+	// FreshWait bounds how long a query waits for a cut as fresh as it asks for. Zero means 30 s: jobs that are well
+	// catch up within seconds, and whoever waits for others should be told.
+	FreshWait time.Duration
 	// RowsMax and BytesMax bound a result, but not what a statement writes. Zero means no limit on rows and
 	// 8 GiB of Arrow data.
 	RowsMax  int64
@@ -79,9 +82,10 @@ type Options struct {
 }
 
 const (
-	queueMaxDefault = 64
-	timeoutDefault  = 10 * time.Minute
-	bytesMaxDefault = 8 << 30
+	queueMaxDefault  = 64
+	timeoutDefault   = 10 * time.Minute
+	freshWaitDefault = 30 * time.Second
+	bytesMaxDefault  = 8 << 30
 )
 
 func (o Options) withDefaults() Options {
@@ -97,6 +101,9 @@ func (o Options) withDefaults() Options {
 	if o.Timeout == 0 {
 		o.Timeout = timeoutDefault
 	}
+	if o.FreshWait == 0 {
+		o.FreshWait = freshWaitDefault
+	}
 	if o.BytesMax == 0 {
 		o.BytesMax = bytesMaxDefault
 	}
@@ -110,7 +117,7 @@ func (o Options) validate() error {
 	switch {
 	case o.Store == nil || o.Pool == nil:
 		return errkind.New(errkind.Bug, "olap: a store and a worker pool are needed")
-	case o.Slots < 0 || o.Timeout < 0 || o.RowsMax < 0 || o.BytesMax < 0:
+	case o.Slots < 0 || o.Timeout < 0 || o.FreshWait < 0 || o.RowsMax < 0 || o.BytesMax < 0:
 		return errkind.New(errkind.Invalid, "olap: slots, timeout and limits must not be negative")
 	}
 	return nil
@@ -122,6 +129,7 @@ type Service struct {
 	admit   *admission
 	queries *registry
 	tables  *tables
+	stale   chan struct{} // a place for each query that waits for a fresh cut
 }
 
 // New checks the options. It starts nothing.
@@ -132,7 +140,7 @@ func New(opts Options) (*Service, error) {
 	}
 	return &Service{
 		opts: opts, admit: newAdmission(opts.Slots, opts.QueueMax),
-		queries: newRegistry(opts.Now, opts.History, opts.OnEnd), tables: newTables(opts.Store),
+		queries: newRegistry(opts.Now, opts.History, opts.OnEnd), stale: make(chan struct{}, max(1, opts.QueueMax)), tables: newTables(opts.Store),
 	}, nil
 }
 
@@ -177,6 +185,9 @@ func (s *Service) start(ctx context.Context, rec *record, q session.Query) (*row
 	out := &rows{s: s, rec: rec, ctx: ctx, cols: q.Root.Columns(), exact: q.Exact}
 	fail := func(err error) (*rows, error) {
 		out.free()
+		return nil, err
+	}
+	if err := s.await(ctx, q); err != nil {
 		return nil, err
 	}
 	if ctx.Value(inQuery{}) == nil {

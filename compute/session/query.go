@@ -71,8 +71,19 @@ func (s *Session) run(ctx context.Context, text string, root plan.Node, exact bo
 	if err != nil {
 		return nil, err
 	}
-	return s.svc.Querier.Query(ctx, Query{Root: root, SQL: text, Exact: exact, User: s.user, Ended: ended,
-		Consistency: cmpOr(s.vars[VarConsistency], "cut"), Env: expr.Env{Clock: s.svc.Now(), Zone: zone}})
+	level, err := s.consistency()
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.svc.Querier.Query(ctx, Query{Root: root, SQL: text, Exact: exact, User: s.user, Ended: ended,
+		Consistency: level, Env: expr.Env{Clock: s.svc.Now(), Zone: zone}})
+	if err != nil {
+		return nil, err
+	}
+	if c := rows.Cut(); c != nil {
+		s.saw(c.Epoch)
+	}
+	return rows, nil
 }
 
 // unbounded reports whether the plan reads something that does not end by itself.
@@ -133,6 +144,7 @@ func (s *Session) insert(ctx context.Context, text string, st *sql.Insert, p Par
 		if err != nil {
 			return nil, err
 		}
+		s.saw(done.Epoch)
 		return message("%d rows inserted into %s.%s, snapshot %d", done.Rows, sink.Table.Database, sink.Table.Name, done.Snapshot), nil
 	}
 	if err := s.allowed(Manage); err != nil {

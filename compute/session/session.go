@@ -27,7 +27,7 @@ const (
 	VarPipelineName = "pipeline.name"          // name of the next job
 	VarZone         = "table.local-time-zone"  // default UTC
 	VarEpochRows    = "execution.epoch.max-rows"
-	VarConsistency  = "weir.consistency" // latest, cut (default), ...
+	VarConsistency  = "weir.consistency" // as ParseConsistency reads it; default cut
 )
 
 // Rows is the result of a query, streamed. Next returns io.EOF at the end; the caller releases
@@ -42,7 +42,7 @@ type Rows interface {
 
 // Cut is the versions a query read.
 type Cut struct {
-	Level     string           `json:"level"` // latest, cut, as_of
+	Level     string           `json:"level"` // latest, cut, session, bounded, as_of
 	Epoch     int64            `json:"epoch,omitempty"`
 	AgeMillis int64            `json:"age_ms"`
 	HeldBy    string           `json:"held_by,omitempty"` // the job that holds the cut back
@@ -54,7 +54,7 @@ type Query struct {
 	Root        plan.Node
 	SQL         string
 	Env         expr.Env // Clock is set; it is what NOW() means
-	Consistency string   // latest, cut
+	Consistency string   // as ParseConsistency reads it; empty: cut
 	Exact       bool     // exact floating-point sums, as streams and batch jobs have
 	Low         bool     // others go first, for a time
 	User        string
@@ -110,6 +110,7 @@ type Session struct {
 	// attached makes streaming INSERTs over bounded sources wait for their end, as a script wants.
 	attached bool
 	progress func(job.Status)
+	seen     int64              // the newest epoch read or written, for level session
 	looking  bool               // nothing may be created
 	allow    func(Action) error // nil: everything is allowed
 }
@@ -293,8 +294,8 @@ func checkVariable(key, value string) error {
 			return fmt.Errorf("'%s' is '%s', want a number of rows, at least 1", key, value)
 		}
 	case VarConsistency:
-		if !slices.Contains([]string{"latest", "cut"}, value) {
-			return fmt.Errorf("'%s' is '%s', want latest or cut", key, value)
+		if _, err := ParseConsistency(value); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -42,11 +42,11 @@ const (
 
 // QueryRequest is one statement of any kind.
 type QueryRequest struct {
-	SQL         string            `json:"sql" doc:"one statement of any kind" minLength:"1"`
+	SQL         string            `json:"sql" doc:"one statement of any kind" minLength:"1" example:"SELECT carrier, COUNT(*) AS n FROM flights GROUP BY carrier"`
 	Params      *Params           `json:"params,omitempty"`
 	Format      string            `json:"format,omitempty" enum:"json,ndjson,csv,arrow,parquet" doc:"of the rows; default: what Accept asks for, else json"`
 	Timeout     string            `json:"timeout,omitempty" doc:"a duration like 30s"`
-	Consistency string            `json:"consistency,omitempty" enum:"latest,cut" doc:"cut (default): all tables at one epoch; latest: each at its newest"`
+	Consistency string            `json:"consistency,omitempty" pattern:"^(latest|cut|session|session\\([0-9]+\\)|bounded\\(.+\\))$" doc:"cut (default): all tables at one epoch; session or session(EPOCH): the same, not before what the session, or that epoch, has; bounded(TIME): the same, not older than the time; latest: each table at its newest"`
 	Database    string            `json:"database,omitempty" doc:"current database; default: default"`
 	Variables   map[string]string `json:"variables,omitempty" doc:"as SET does"`
 	Session     string            `json:"session,omitempty" maxLength:"64" doc:"an id of your choice: what SET, USE and CREATE TEMPORARY do is kept for the next requests with it, 30 minutes long"`
