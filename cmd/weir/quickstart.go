@@ -116,9 +116,19 @@ A year of flights is replayed into %s, with five tables kept from it. Try:
   %s sql --server %s -e 'SELECT carrier, COUNT(*) AS flights FROM flights GROUP BY carrier ORDER BY flights DESC'
   curl -s %s/v1/query -H "Authorization: Bearer $(cat %s)" -H 'Content-Type: application/json' -d '{"sql": "SELECT * FROM network_now ORDER BY in_air DESC"}'
 
-The page is at %s (it asks for the token). Ctrl-C ends; started again it goes on.
+%sCtrl-C ends; started again it goes on.
 
-`, s.opts.Warehouse, self(), s.self.URL, s.self.URL, token, s.self.URL)
+`, s.opts.Warehouse, self(), s.self.URL, s.self.URL, token, consoleLine(s))
+}
+
+// consoleLine is where the console is, with the token in the part of the address that browsers send to nobody: opening
+// it signs in, and the console takes it out of the address. Who reads this terminal can read the token's file too.
+func consoleLine(s *service) string {
+	secret, err := os.ReadFile(filepath.Join(s.opts.Data, tokenFile))
+	if err != nil {
+		return fmt.Sprintf("The console is at %s (it asks for the token). ", s.self.URL)
+	}
+	return fmt.Sprintf("The console, signed in:  %s/#token=%s\n\n", s.self.URL, strings.TrimSpace(string(secret)))
 }
 
 // self is how this program is called again.

@@ -20,6 +20,7 @@ export const places: readonly Place[] = [
   { to: '/revisions', label: 'Revisions', icon: 'revisions', key: 'r' },
   { to: '/jobs', label: 'Jobs', icon: 'jobs', key: 'j', group: 'Work' },
   { to: '/backfills', label: 'Backfills', icon: 'backfills', key: 'b' },
+  { to: '/dead-letters', label: 'Dead letters', icon: 'letters', key: 'd' },
   { to: '/queries', label: 'Queries', icon: 'queries', key: 'q' },
   { to: '/access', label: 'Users and tokens', icon: 'access', key: 'u', group: 'Access', role: 'admin' },
   { to: '/audit', label: 'Audit', icon: 'audit', key: 'a', role: 'admin' },

@@ -31,6 +31,7 @@ const tree = root.addChildren([
   page('/backfills/$name', lazyRouteComponent(() => import('../screens/backfills/detail'), 'BackfillDetail')),
   page('/access', lazyRouteComponent(() => import('../screens/access/access'), 'Access')),
   page('/audit', lazyRouteComponent(() => import('../screens/access/audit'), 'Audit')),
+  page('/dead-letters', lazyRouteComponent(() => import('../screens/letters/letters'), 'DeadLetters')),
   page('/queries', lazyRouteComponent(() => import('../screens/queries/queries'), 'Queries')),
 ])
 

@@ -111,8 +111,9 @@ export function Tabs({ tabs, active }: { tabs: readonly (readonly [string, strin
   )
 }
 
-/** A table's name as a link to it: "db.table", without the default database. */
-export function TableLink({ name }: { name: string }) {
+/** A table's name as a link to it: "db.table", without the default database. Snapshots call it by its folder, "db.db/table". */
+export function TableLink({ name: given }: { name: string }) {
+  const name = given.replace(/\.db\//, '.')
   const dot = name.indexOf('.')
   const db = dot < 0 ? 'default' : name.slice(0, dot)
   const table = dot < 0 ? name : name.slice(dot + 1)

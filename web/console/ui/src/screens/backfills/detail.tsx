@@ -83,7 +83,7 @@ function RunByHand({ name }: { name: string }) {
     mutationFn: async () => unwrap(client.POST('/v1/backfills/{name}/runs', { params: { path: { name } }, body: { from: moment(from), to: moment(to) } })),
     onSuccess: (r: Run) => {
       setOpen(false)
-      tell(`The run of ${many(r.slices, 'slice')} is recorded.`)
+      tell('The run is recorded.')
       change({ tab: undefined, run: r.id })
       void queries.invalidateQueries()
     },
@@ -109,7 +109,7 @@ function Runs({ of, open }: { of: { data: Run[] | undefined; error: unknown }; o
     <Panel flush><Await of={of} what="runs">{(list) => (
       <DataTable label="Runs" rows={list} id={(r) => r.id} empty={<Empty title="It has not run yet" />}
         columns={[
-          { key: 'id', title: 'Run', cell: (r) => <a href={`?run=${r.id}`} className="mono" onClick={(e) => { e.preventDefault(); open(r.id) }}>{r.id.slice(0, 8)}</a> },
+          { key: 'id', title: 'Run', cell: (r) => <a href={`?run=${r.id}`} className="mono" onClick={(e) => { e.preventDefault(); open(r.id) }}>{r.id}</a> },
           { key: 'state', title: 'State', cell: (r) => <><State of={r.state} />{r.error && <div className="bad">{r.error}</div>}</>, by: (r) => r.state },
           { key: 'kind', title: 'By', cell: (r) => (r.kind === 'hand' ? r.user || 'hand' : <Tag>{r.kind}</Tag>) },
           { key: 'range', title: 'Range (UTC)', cell: (r) => <span className="nowrap">{utc(r.from)} – {utc(r.to)}</span>, by: (r) => r.from },
@@ -131,7 +131,7 @@ function One({ name, id }: { name: string; id: string }) {
   })
   return (
     <Await of={q} what={`run ${id}`}>{(r) => (
-      <Panel title={<>Run <span className="mono">{r.id.slice(0, 8)}</span> of {utc(r.from)} – {utc(r.to)}</>} right={<>
+      <Panel title={<>Run <span className="mono">{r.id}</span>,  {utc(r.from)} – {utc(r.to)}</>} right={<>
         <State of={r.state} />
         {(r.state === 'running' || r.state === 'queued') && <Action size="compact-xs" run={async () => { await unwrap(client.DELETE('/v1/backfills/{name}/runs/{id}', { params })); return 'The run ends after what it is committing.' }}>Cancel run</Action>}
       </>}>

@@ -8,6 +8,7 @@ import { Action } from '../../ui/action'
 import { Ago, Head, Panel, Spark, Stat, State, Stats, TableLink, Tabs, useAddress, useNow } from '../../ui/parts'
 import { Await, Empty } from '../../ui/states'
 import { DataTable } from '../../ui/table'
+import { Letters } from '../letters/letters'
 import { Logs } from './logs'
 import { Operators } from './operators'
 
@@ -26,10 +27,11 @@ export function JobDetail() {
           <Head title={j.name} crumb="Jobs"><State of={j.state} /><Actions job={j} /></Head>
           <div className={`diagnosis ${j.healthy ? '' : 'sick'}`} role="status">{j.diagnosis}</div>
           <Figures job={j} />
-          <Tabs active={tab} tabs={[['graph', 'Operators'], ['commits', 'Epochs and commits'], ['failures', 'Failures', j.failures?.length ?? 0], ['logs', 'Log'], ['definition', 'Definition']]} />
+          <Tabs active={tab} tabs={[['graph', 'Operators'], ['commits', 'Epochs and commits'], ['failures', 'Failures', j.failures?.length ?? 0], ['letters', 'Dead letters', j.dead_letters], ['logs', 'Log'], ['definition', 'Definition']]} />
           {tab === 'graph' && <Operators job={j} />}
           {tab === 'commits' && <Commits job={j} />}
           {tab === 'failures' && <Failures job={j} />}
+          {tab === 'letters' && <Letters job={j.id} />}
           {tab === 'logs' && <Logs id={j.id} />}
           {tab === 'definition' && <Definition job={j} />}
         </>
