@@ -119,6 +119,7 @@ func (a *API) mount(r chi.Router) huma.API {
 	a.jobRoutes(h)
 	a.lineageRoutes(h)
 	a.cutRoutes(h)
+	a.deadLetterRoutes(h)
 	a.revisionRoutes(h)
 	a.backfillRoutes(h)
 	a.tokenRoutes(h)
