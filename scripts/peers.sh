@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Brings the engines that weir's tables are checked against into .cache/peers, at the
-# versions pinned below: Java Paimon from Maven Central, pypaimon from PyPI, Kafka from
-# Maven Central, openlineage-python from PyPI. Stamp files hold what was built from what, so a second call does
-# nothing. Needs JDK 17 and mvn (java, kafka), python3 with venv (pypaimon, openlineage).
-# Usage: scripts/peers.sh java|pypaimon|kafka|openlineage...
+# versions pinned below: Java Paimon from Maven Central, pypaimon, schemathesis and openlineage-python from PyPI,
+# Kafka from Maven Central. Stamp files hold what was built from what, so a second call does
+# nothing. Needs JDK 17 and mvn (java, kafka), python3 with venv (pypaimon, schemathesis, openlineage).
+# Usage: scripts/peers.sh java|pypaimon|schemathesis|kafka|openlineage...
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 peers=$root/.cache/peers
@@ -12,6 +12,7 @@ paimon_version=1.4.2
 hadoop_version=3.3.6
 pypaimon_version=2.1.0
 kafka_version=4.1.0
+schemathesis_version=4.32.5
 openlineage_version=1.54.0
 jsonschema_version=4.26.0
 slf4j_version=1.7.36 # without a binding the broker says nothing, not even that it is up
@@ -79,6 +80,17 @@ pypaimon_peer() {
   stamp pypaimon "$want"
 }
 
+# A client that tries a REST interface against its own contract.
+schemathesis_peer() {
+  need python3 "python3 with venv"
+  local want="schemathesis $schemathesis_version $(python3 --version)"
+  current schemathesis "$want" && return
+  rm -rf "$peers/schemathesis"
+  python3 -m venv "$peers/schemathesis" || die "python3 cannot make a venv: install python3-venv"
+  retry "$peers/schemathesis/bin/pip" install -q "schemathesis==$schemathesis_version" || die "pip could not fetch schemathesis $schemathesis_version"
+  stamp schemathesis "$want"
+}
+
 kafka_peer() {
   need java "a Java runtime, version 17 or newer"; need mvn "maven"
   local want="kafka $kafka_version slf4j $slf4j_version"
@@ -123,15 +135,16 @@ b11b4ee8b0f99f6846264f87cad48390255c7ef142ce623216660c7097be0ea6 facets/1-0-1/Er
 SUMS
 }
 
-[ $# -gt 0 ] || { echo "usage: scripts/peers.sh java|pypaimon|kafka|openlineage..." >&2; exit 2; }
+[ $# -gt 0 ] || { echo "usage: scripts/peers.sh java|pypaimon|schemathesis|kafka|openlineage..." >&2; exit 2; }
 mkdir -p "$peers"
 exec 9>"$peers/.lock"; flock 9 # two builds at once would undo each other's work
 for peer in "$@"; do
   case $peer in
     java) java_peer ;;
     pypaimon) pypaimon_peer ;;
+    schemathesis) schemathesis_peer ;;
     kafka) kafka_peer ;;
     openlineage) openlineage_peer ;;
-    *) echo "error: peers.sh: no peer $peer: want java, pypaimon, kafka or openlineage" >&2; exit 2 ;;
+    *) echo "error: peers.sh: no peer $peer: want java, pypaimon, schemathesis, kafka or openlineage" >&2; exit 2 ;;
   esac
 done

@@ -12,7 +12,7 @@ peer() { # peer NAME COMMAND...
 }
 mkdir -p .cache
 peer versitygw scripts/tools.sh versitygw
-for p in java pypaimon kafka openlineage; do peer "$p" scripts/peers.sh "$p"; done
+for p in java pypaimon schemathesis kafka openlineage; do peer "$p" scripts/peers.sh "$p"; done
 [ ${#skipped[@]} -eq 0 ] && export WEIR_REQUIRE_PEERS=1
 
 failed=0

@@ -45,6 +45,9 @@ const (
 	headerMax     = 64 << 10
 )
 
+// methods are those that routes take.
+var methods = []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
+
 // Server answers HTTP. Make one, Serve once, Stop.
 type Server struct {
 	opts    Options
@@ -86,6 +89,15 @@ func New(o Options) (*Server, error) {
 	r.Use(s.recover, secure, m.measure, s.authenticate(limits))
 	r.NotFound(func(w http.ResponseWriter, q *http.Request) {
 		api.WriteProblem(w, errkind.Errorf(errkind.NotFound, "there is no %s", q.URL.Path))
+	})
+	r.MethodNotAllowed(func(w http.ResponseWriter, q *http.Request) {
+		for _, method := range methods {
+			if r.Match(chi.NewRouteContext(), method, q.URL.Path) {
+				w.Header().Add("Allow", method)
+			}
+		}
+		api.WriteProblem(w, &api.Problem{Type: "about:blank", Title: http.StatusText(http.StatusMethodNotAllowed), Status: http.StatusMethodNotAllowed,
+			Kind: errkind.Invalid.String(), Detail: fmt.Sprintf("%s does not take %s; the header Allow says what it takes", q.URL.Path, q.Method)})
 	})
 	o.API.Mount(r)
 	r.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{}))

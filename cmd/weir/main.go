@@ -53,6 +53,8 @@ type cli struct {
 	Query      queryCmd         `cmd:"" help:"Queries of a service."`
 	DeadLetter deadLetterCmd    `cmd:"" name:"dead-letter" help:"Rows that could not be decoded."`
 	Token      tokenCmd         `cmd:"" help:"Tokens of a service."`
+	User       userCmd          `cmd:"" help:"Users of a service."`
+	Audit      auditCmd         `cmd:"" help:"Who did what."`
 	Config     configCmd        `cmd:"" help:"Settings."`
 	Doctor     doctorCmd        `cmd:"" help:"Check this machine, and a service if one answers."`
 	Version    versionCmd       `cmd:"" help:"Print the version."`

@@ -106,7 +106,8 @@ func (a *API) mount(r chi.Router) huma.API {
 	cfg := huma.DefaultConfig("weir", a.opts.Version)
 	cfg.Info.Description = "The streaming warehouse: tables, queries, jobs, lineage."
 	cfg.DocsPath, cfg.SchemasPath = "", "" // the console explains; nothing is fetched from elsewhere
-	cfg.CreateHooks = nil                  // no $schema members in answers
+	cfg.Transformers = append(cfg.Transformers, asProblem)
+	cfg.CreateHooks = nil // no $schema members in answers
 	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}}
 	cfg.Security = []map[string][]string{{"token": {}}}
 	h := humachi.New(r, cfg)

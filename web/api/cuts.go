@@ -130,7 +130,7 @@ func (a *API) createCut(ctx context.Context, in *struct{ Body NewCut }) (*body[N
 	q := job.CutRequest{Name: in.Body.Name, Epoch: in.Body.Epoch, By: auth.User(ctx)}
 	if in.Body.Retain != "" {
 		if q.Retained, err = schema.ParseDuration(in.Body.Retain); err != nil {
-			return nil, fmt.Errorf("retain: %w", err)
+			return nil, errkind.Errorf(errkind.Invalid, "retain: %w: want a time like 30 d or 12 h", err)
 		}
 	}
 	for _, name := range in.Body.Tables {

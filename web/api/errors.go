@@ -6,6 +6,9 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/weir-lake/weir/compute/sql"
 	"github.com/weir-lake/weir/internal/errkind"
@@ -28,6 +31,14 @@ type Problem struct {
 	Row       *int   `json:"row,omitempty" doc:"index of the refused row, from 0"`
 	RowColumn string `json:"row_column,omitempty" doc:"column of the refused row"`
 	Reason    string `json:"reason,omitempty" doc:"why the row is refused"`
+
+	Errors []FieldProblem `json:"errors,omitempty" doc:"what does not fit of the request itself"`
+}
+
+// FieldProblem is something in a request that its contract does not allow.
+type FieldProblem struct {
+	Location string `json:"location,omitempty" doc:"such as body.name or query.limit"`
+	Message  string `json:"message"`
 }
 
 // Error implements error.
@@ -49,6 +60,39 @@ var statuses = map[errkind.Kind]int{
 	errkind.Denied: http.StatusForbidden, errkind.Exhausted: http.StatusTooManyRequests,
 	errkind.Unavailable: http.StatusServiceUnavailable, errkind.Corrupt: http.StatusInternalServerError,
 	errkind.Bug: http.StatusInternalServerError, errkind.Canceled: statusClientGone,
+}
+
+// asProblem turns the errors of the framework, which come before a handler runs, into problems.
+func asProblem(_ huma.Context, _ string, v any) (any, error) {
+	e, ok := v.(*huma.ErrorModel)
+	if !ok {
+		return v, nil
+	}
+	p := &Problem{Type: "about:blank", Title: e.Title, Status: e.Status, Detail: e.Detail, Kind: kindOf(e.Status).String()}
+	for i, d := range e.Errors {
+		p.Errors = append(p.Errors, FieldProblem{d.Location, d.Message})
+		sep := "; "
+		if i == 0 {
+			sep = ": "
+		}
+		p.Detail += sep + strings.TrimPrefix(d.Location+": ", ": ") + d.Message
+	}
+	return p, nil
+}
+
+// kindOf is the kind of a status that the framework chose.
+func kindOf(status int) errkind.Kind {
+	switch {
+	case status == http.StatusNotFound:
+		return errkind.NotFound
+	case status == http.StatusUnauthorized || status == http.StatusForbidden:
+		return errkind.Denied
+	case status == http.StatusTooManyRequests:
+		return errkind.Exhausted
+	case status < http.StatusInternalServerError:
+		return errkind.Invalid
+	}
+	return errkind.Bug
 }
 
 // problem turns an error into what the caller gets. A nil error stays nil.

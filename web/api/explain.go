@@ -17,7 +17,7 @@ import (
 
 // ExplainRequest is a statement to plan and not to run.
 type ExplainRequest struct {
-	SQL       string            `json:"sql" minLength:"1" doc:"a query, an INSERT or a CREATE MATERIALIZED TABLE; EXPLAIN before it may be left out"`
+	SQL       string            `json:"sql" minLength:"1" doc:"a query, an INSERT or a CREATE MATERIALIZED TABLE; EXPLAIN before it may be left out" example:"SELECT carrier, COUNT(*) AS n FROM flights GROUP BY carrier"`
 	Mode      string            `json:"mode,omitempty" enum:"auto,batch,streaming" doc:"how it would run; auto (default): as a stream when it reads something without end"`
 	Params    *Params           `json:"params,omitempty"`
 	Database  string            `json:"database,omitempty" doc:"current database; default: default"`

@@ -28,7 +28,7 @@ type NewJob struct {
 
 // JobPath names a job in a route.
 type JobPath struct {
-	ID string `path:"id" maxLength:"255" doc:"id or name"`
+	ID string `path:"id" maxLength:"255" doc:"id or name" example:"default.flights"`
 }
 
 func (a *API) jobRoutes(h huma.API) {

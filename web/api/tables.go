@@ -92,8 +92,8 @@ type TableDetail struct {
 
 // TablePath names a table in a route.
 type TablePath struct {
-	Database string `path:"db" maxLength:"255"`
-	Table    string `path:"table" maxLength:"255"`
+	Database string `path:"db" maxLength:"255" example:"default"`
+	Table    string `path:"table" maxLength:"255" example:"flights"`
 }
 
 func (p TablePath) id() catalog.Identifier {
