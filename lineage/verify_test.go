@@ -9,9 +9,11 @@ import (
 	"time"
 
 	"github.com/weir-lake/weir/compute/cut"
+	"github.com/weir-lake/weir/compute/job"
 	"github.com/weir-lake/weir/internal/errkind"
 	"github.com/weir-lake/weir/lineage"
 	"github.com/weir-lake/weir/storage/objstore"
+	"github.com/weir-lake/weir/table/expire"
 	"github.com/weir-lake/weir/table/snapshot"
 )
 
@@ -174,13 +176,52 @@ func TestHourlyCuts(t *testing.T) {
 
 	// After 30 days the cut ends, and with it its tags.
 	w = open(t, dir, hour.Add(30*24*time.Hour))
-	for deadline := time.Now().Add(20 * time.Second); slices.Contains(w.cutNames(t), "2026-03-01 05"); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		_, err := w.rows(t, "SELECT * FROM sums AS OF TAG '2026-03-01 05'")
+		if errkind.Is(err, errkind.NotFound) {
+			break
+		}
 		if time.Now().After(deadline) {
-			t.Fatalf("cuts after 30 days: %v", w.cutNames(t))
+			t.Fatalf("after 30 days: %v, cuts %v", err, w.cutNames(t))
 		}
 	}
-	if _, err := w.rows(t, "SELECT * FROM sums AS OF TAG '2026-03-01 05'"); !errkind.Is(err, errkind.NotFound) {
-		t.Errorf("a cut that has ended: %v", err)
+}
+
+// A failed job's table is left out of the hour's cut, with what reads it, and the others are tagged.
+func TestHourlyCutWithoutAFailedJob(t *testing.T) {
+	hour := time.Date(2026, 3, 1, 6, 0, 0, 0, time.UTC)
+	w := open(t, t.TempDir(), hour.Add(-6*time.Second))
+	w.exec(t, sums)
+	w.becomes(t, "SELECT * FROM sums", "1 10", "2 5")
+	w.becomes(t, "SELECT n FROM counts", "2")
+	w.exec(t, "INSERT INTO src VALUES (3, 3)")
+	w.becomes(t, "SELECT * FROM sums", "1 10", "2 5", "3 3")
+	// Another program takes the job's last commit back: the job stops by name at its next one.
+	if _, err := expire.New(objstore.Sub(w.store, "default.db/sums")).Rollback(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	w.exec(t, "INSERT INTO src VALUES (4, 4)")
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if s, err := w.jobs.Show("default.sums"); err != nil || s.State == job.Failed {
+			break
+		} else if time.Now().After(deadline) {
+			t.Fatalf("%s: %s", s.State, s.Error)
+		}
+	}
+	r := w.awaitCut(t, "2026-03-01 05")
+	for _, table := range []string{"src", "idle"} {
+		if _, ok := r.Tables["default.db/"+table]; !ok {
+			t.Errorf("%s is not in %+v", table, r)
+		}
+	}
+	for _, table := range []string{"sums", "counts"} {
+		if why := r.LeftOut["default.db/"+table]; !strings.Contains(why, "held by job default.sums") {
+			t.Errorf("%s was left out because %q", table, why)
+		}
+	}
+	w.becomes(t, "SELECT COUNT(*) FROM src AS OF TAG '2026-03-01 05'", "4")
+	if _, err := w.rows(t, "SELECT * FROM sums AS OF TAG '2026-03-01 05'"); err == nil || !strings.Contains(err.Error(), "held by job") {
+		t.Errorf("a table that was left out: %v", err)
 	}
 }
 

@@ -66,7 +66,7 @@ func open(t *testing.T, dir string, at time.Time) *warehouse {
 	reg := connector.Registry{"datagen": datagen.Factory(), "filesystem": filesystem.Factory()}
 	w.svc = &session.Services{Catalog: cat, Connectors: reg, Now: now, Procedures: map[string]session.Procedure{}}
 	w.jobs, err = job.Open(t.Context(), job.Options{Store: w.store, Catalog: cat, Planner: w.svc, Connectors: reg, Interval: 20 * time.Millisecond,
-		CheckpointEvery: 100 * time.Millisecond, Now: now, Logger: slog.New(slog.NewTextHandler(testLog{t}, nil))})
+		CheckpointEvery: 100 * time.Millisecond, CutPatience: time.Second, Now: now, Logger: slog.New(slog.NewTextHandler(testLog{t}, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}

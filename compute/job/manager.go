@@ -28,6 +28,9 @@ type Planner interface {
 	PlanJob(ctx context.Context, database, sql string, options map[string]string) (*plan.Sink, error)
 }
 
+// cutPatience is long enough for jobs that commit every few minutes, and short in an hour.
+const cutPatience = 5 * time.Minute
+
 // Options of a Manager. Store, Catalog, Planner and Connectors are needed, the rest has defaults.
 type Options struct {
 	Store      objstore.Store // the warehouse's root
@@ -46,9 +49,12 @@ type Options struct {
 	PinAgeMax time.Duration
 	// CheckpointEvery is the pause between state checkpoints of a job; default 30 s.
 	CheckpointEvery time.Duration
-	Owner           string
-	Now             func() time.Time
-	Logger          *slog.Logger
+	// CutPatience is how long an hourly cut waits for tables that have not completed the hour. Then it is made without
+	// those of failed jobs, which must not keep all others from being tagged. Default 5 min.
+	CutPatience time.Duration
+	Owner       string
+	Now         func() time.Time
+	Logger      *slog.Logger
 }
 
 func (o Options) withDefaults() Options {
@@ -63,6 +69,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.PinAgeMax == 0 {
 		o.PinAgeMax = pinAgeDefault
+	}
+	if o.CutPatience == 0 {
+		o.CutPatience = cutPatience
 	}
 	if o.Now == nil {
 		o.Now = time.Now

@@ -19,9 +19,6 @@ import (
 )
 
 const (
-	// hourPatience is how long an hourly cut waits for tables that have not completed the hour. Then it is made
-	// without them: one failed job must not keep all tables from being tagged.
-	hourPatience = 5 * time.Minute
 	// hourRetry is the pause before a cut that did not come about is tried again.
 	hourRetry = time.Minute
 	// cutMargin is how long before its tags a cut ends: a cut is given up before its files may go.
@@ -315,14 +312,15 @@ func (m *Manager) hourly(ctx context.Context) error {
 	return m.makeHourly(ctx, name, last, retained)
 }
 
-// lastHourly is the newest automatic cut, nil when there is none.
+// lastHourly is the newest automatic cut, nil when there is none. One of the future, which a clock has left that was
+// wrong, does not count.
 func (m *Manager) lastHourly(ctx context.Context) (*cut.Record, error) {
 	names, err := m.cuts.Names(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for _, n := range slices.Backward(names) {
-		if _, ok := cut.HourOf(n); !ok {
+		if at, ok := cut.HourOf(n); !ok || at.After(m.now()) {
 			continue
 		}
 		r, err := m.cuts.Get(ctx, n)
@@ -373,7 +371,7 @@ func (m *Manager) makeHourly(ctx context.Context, name string, last *cut.Record,
 // then are left out of r. It sets the epoch of r and gives the tables that are in.
 func (m *Manager) servableSoon(ctx context.Context, paths []string, r *cut.Record) ([]string, error) {
 	target := m.frontier.Clock()
-	patience := time.NewTimer(hourPatience)
+	patience := time.NewTimer(m.opts.CutPatience)
 	defer patience.Stop()
 	for {
 		changed := m.frontier.Changed()
