@@ -110,11 +110,26 @@ type histories struct {
 		shelf *shelf
 		begun int  // looks so far
 		busy  bool // a look beside the requests is under way
+		ended bool // no look beside the requests may begin any more
 	}
+	ctx  context.Context // of looks beside the requests
+	stop context.CancelFunc
+	done sync.WaitGroup
 }
 
 func newHistories(cat *catalog.Catalog, now func() time.Time) *histories {
-	return &histories{cat: cat, now: now, turn: make(chan struct{}, 1)}
+	h := &histories{cat: cat, now: now, turn: make(chan struct{}, 1)}
+	h.ctx, h.stop = context.WithCancel(context.Background())
+	return h
+}
+
+// end stops a look beside the requests. It may be called twice; looks for requests go on.
+func (h *histories) end() {
+	h.mu.Lock()
+	h.mu.ended = true
+	h.mu.Unlock()
+	h.stop()
+	h.done.Wait()
 }
 
 func (h *histories) current() *shelf {
@@ -162,15 +177,17 @@ func (h *histories) recent(ctx context.Context) (*shelf, error) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !h.mu.busy {
+	if !h.mu.busy && !h.mu.ended {
 		h.mu.busy = true
-		go h.beside(context.WithoutCancel(ctx))
+		h.done.Add(1)
+		go h.beside()
 	}
 	return s, nil
 }
 
-func (h *histories) beside(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+func (h *histories) beside() {
+	defer h.done.Done()
+	ctx, cancel := context.WithTimeout(h.ctx, lookTimeout)
 	defer cancel()
 	_, _ = h.fresh(ctx) // the request that needs it will meet the error itself
 	h.mu.Lock()

@@ -42,6 +42,9 @@ func NewIndex(cat *catalog.Catalog, jobs Jobs, planner Planner, now func() time.
 	return &Index{cat: cat, jobs: jobs, now: now, histories: newHistories(cat, now), plans: newPlans(planner, now)}
 }
 
+// Stop ends what the index does beside the requests. It may be called twice; requests are still answered.
+func (x *Index) Stop() { x.histories.end() }
+
 // view is everything at one look.
 type view struct {
 	shelf   *shelf

@@ -1,8 +1,11 @@
 package lineage_test
 
 import (
+	"context"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -10,6 +13,7 @@ import (
 	"github.com/weir-lake/weir/compute/plan"
 	"github.com/weir-lake/weir/internal/errkind"
 	"github.com/weir-lake/weir/lineage"
+	"github.com/weir-lake/weir/storage/objstore"
 	"github.com/weir-lake/weir/table/catalog"
 	"github.com/weir-lake/weir/table/commit"
 	"github.com/weir-lake/weir/table/snapshot"
@@ -314,5 +318,93 @@ func TestWrongQuestions(t *testing.T) {
 	w.ddl("CREATE TABLE lone (k INT)")
 	if g, err := x.Lineage(t.Context(), lineage.Ask{Name: "lone.k"}); err != nil || len(g.Edges) != 0 || len(g.Nodes) != 1 {
 		t.Errorf("%+v, %v", g, err)
+	}
+}
+
+// Many ask at once while snapshots come; each sees at least what was there when it asked.
+func TestManyAskAtOnce(t *testing.T) {
+	w, _, _ := chain(t)
+	x := w.index()
+	defer x.Stop()
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for range 20 {
+				rec, err := x.Tables()["snapshot_lineage"].Rows(t.Context())
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if rec.NumRows() != 10 {
+					t.Errorf("%d rows, want 10", rec.NumRows())
+				}
+				rec.Release()
+				if _, err := x.Lineage(t.Context(), lineage.Ask{Name: "mid", Direction: lineage.Up}); err != nil {
+					t.Error(err)
+				}
+			}
+		}()
+	}
+	wg.Wait()
+}
+
+// slow is a store that answers late.
+type slow struct {
+	objstore.Store
+	wait atomic.Int64
+}
+
+func (s *slow) ListDirs(ctx context.Context, dir string) ([]string, error) {
+	time.Sleep(time.Duration(s.wait.Load()))
+	return s.Store.ListDirs(ctx, dir)
+}
+
+// Where a look takes long, requests for the graph do not wait for it, but those for tables of sys do.
+func TestFarStoresAreLookedAtBesideTheRequests(t *testing.T) {
+	w, mid, _ := chain(t)
+	far := &slow{Store: w.store}
+	far.wait.Store(int64(60 * time.Millisecond))
+	cat, err := catalog.Open(t.Context(), far, catalog.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := lineage.NewIndex(cat, w, w, nil)
+	defer x.Stop()
+	version := func() string {
+		t.Helper()
+		g, err := x.Lineage(t.Context(), lineage.Ask{Name: "mid", Direction: lineage.Up, Depth: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return g.Edges[0].Version
+	}
+	if v := version(); v != "3" {
+		t.Fatalf("version %s", v)
+	}
+	w.commit("src", "p", snapshot.Append, commit.Provenance{Epoch: 5, EpochFrom: 5, Pushed: true})
+	w.by(mid, read("src", 3, 4))
+	if v := version(); v != "3" {
+		t.Errorf("version %s: the request waited for the look", v)
+	}
+	for deadline := time.Now().Add(20 * time.Second); version() != "4"; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the look beside the requests never ended")
+		}
+	}
+	w.by(mid, read("src", 4, 4))
+	rec, err := x.Tables()["snapshot_lineage"].Rows(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rec.Release()
+	if rec.NumRows() != 13 {
+		t.Errorf("%d rows, want 13", rec.NumRows())
+	}
+	x.Stop()
+	x.Stop()
+	if v := version(); v != "4" {
+		t.Errorf("version %s after the end", v)
 	}
 }

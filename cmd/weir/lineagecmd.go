@@ -82,6 +82,9 @@ func newLineageTree(g *lineage.Graph, now time.Time) *lineageTree {
 		return t
 	}
 	for _, e := range g.Edges {
+		if g.Snapshot == 0 && e.Delay != nil && e.Delay.N == 1 {
+			e.Delay = nil // one commit, long ago, says nothing of how late the table usually is
+		}
 		link(e.From, e.To, edgeNote(e))
 	}
 	return t

@@ -149,6 +149,9 @@ func (e *engine) jobName(writer string) string {
 
 // close stops the jobs in an orderly way, then the workers. ctx bounds the jobs' last commits.
 func (e *engine) close(ctx context.Context) {
+	if e.lineage != nil {
+		e.lineage.Stop()
+	}
 	if e.back != nil {
 		e.back.Stop()
 	}
