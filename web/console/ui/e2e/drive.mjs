@@ -1,8 +1,8 @@
 // Drives every screen of the console in Chromium against a running quickstart.
-import { mkdtempSync, readFileSync, statSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { ask, base, check, end, fail, figure, go, loaded, look, open, sql, step, sum, token, until } from './harness.mjs'
+import { ask, base, check, end, fail, figure, files, go, loaded, look, open, sql, step, sum, token, until } from './harness.mjs'
 
 const kib = 1024
 const { browser, context, page } = await open()
@@ -168,6 +168,25 @@ await step('job: operators, commits, log, stop and restart', page, async () => {
   await page.getByLabel('Search the log').fill('no line has this text')
   await page.getByText('No line fits').waitFor()
   check(page.url().includes('search='), 'the search is not in the address')
+})
+
+await step('dead letters: seen, mended, replayed', page, async () => {
+  mkdirSync(join(files, 'in'), { recursive: true })
+  writeFileSync(join(files, 'in', '1.json'), '{"id": 1, "at_time": "2013-01-01 10:00:00"}\n{"id": 2, "at_time": "2013-01-01T11:00:00"}\n{"id": 3, "at_time": "never"}\n')
+  await sql(`CREATE TABLE inbox (id BIGINT, at_time TIMESTAMP(3)) WITH ('connector' = 'filesystem', 'path' = '${join(files, 'in')}', 'format' = 'json', 'source.monitor-interval' = '1s')`)
+  await sql("CREATE TABLE arrivals (id BIGINT, at_time TIMESTAMP(3), PRIMARY KEY (id) NOT ENFORCED) WITH ('bucket' = '1')")
+  await ask('POST', '/v1/jobs', { name: 'arrivals', sql: 'INSERT INTO arrivals SELECT id, at_time FROM inbox' })
+  await go(page, '/dead-letters')
+  const list = page.getByRole('region', { name: 'Dead letters' })
+  await list.getByText('2013-01-01T11:00:00').first().waitFor({ timeout: 30_000 })
+  await look(page, 'dead-letters')
+  await sql("ALTER TABLE inbox SET ('json.timestamp-format.standard' = 'ISO-8601')")
+  await page.getByRole('button', { name: 'Replay all' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Replay all' }).click()
+  await page.getByText('1 dead letter went through and gave 1 row; kept: 1 dead letter').waitFor()
+  await page.getByRole('alert').getByText('still cannot be taken').waitFor()
+  await until('the replayed row is in its table', async () => (await sql('SELECT COUNT(*) AS n FROM arrivals WHERE id = 2')).data[0].n === 1)
+  check(!(await list.innerText()).includes('T11:00:00'), 'a replayed row is still listed')
 })
 
 await step('tables', page, async () => {

@@ -42,7 +42,7 @@ export function Letters({ job }: { job: string | undefined }) {
     const r = await unwrap(client.POST('/v1/dead-letters/replay', { body }))
     choose(new Set())
     setKept(r.kept)
-    return `${many(r.letters, 'dead letter')} went through and gave ${many(r.rows, 'row')}${r.kept && r.kept.length > 0 ? `; ${many(r.kept.length, 'row')} stay` : ''}.`
+    return `${many(r.letters, 'dead letter')} went through and gave ${many(r.rows, 'row')}${r.kept && r.kept.length > 0 ? `; kept: ${many(r.kept.length, 'dead letter')}` : ''}.`
   }
   const toggle = (id: string) => choose((old) => {
     const next = new Set(old)
