@@ -111,6 +111,11 @@ export function Tabs({ tabs, active }: { tabs: readonly (readonly [string, strin
   )
 }
 
+/** A job as a link to it; jobs of materialized tables are named after them. */
+export function JobLink({ id, name }: { id: string; name: string }) {
+  return <Link to="/jobs/$id" params={{ id }}>{name.replace(/^default\./, '')}</Link>
+}
+
 /** A table's name as a link to it: "db.table", without the default database. Snapshots call it by its folder, "db.db/table". */
 export function TableLink({ name: given }: { name: string }) {
   const name = given.replace(/\.db\//, '.')

@@ -3,7 +3,7 @@ import { Link } from '@tanstack/react-router'
 import { useLiveJobs } from '../../api/events'
 import { summaryQuery, tablesQuery } from '../../api/queries'
 import { bytes, count, duration, rate } from '../../lib/format'
-import { Ago, Head, Panel, Spark, Stat, State, Stats, TableLink, useNow } from '../../ui/parts'
+import { Ago, Head, JobLink, Panel, Spark, Stat, State, Stats, TableLink, useNow } from '../../ui/parts'
 import { Await, Empty } from '../../ui/states'
 import { DataTable } from '../../ui/table'
 
@@ -52,7 +52,7 @@ export function Home() {
                 { key: 'fresh', title: 'Behind its inputs', num: true, cell: (t) => <span className={t.freshness_ms && t.freshness_ms > 10_000 ? 'warn' : ''}>{duration(t.freshness_ms)}</span>, by: (t) => t.freshness_ms },
                 { key: 'commit', title: 'Newest commit', cell: (t) => <Ago at={about.get(t.table)?.committed_ms} now={now} />, by: (t) => about.get(t.table)?.committed_ms },
                 { key: 'rows', title: 'Rows', num: true, cell: (t) => count(about.get(t.table)?.rows), by: (t) => about.get(t.table)?.rows },
-                { key: 'job', title: 'Written by', cell: (t) => t.job ? <><Link to="/jobs/$id" params={{ id: t.job.id }}>{t.job.name}</Link> <State of={live.jobs.get(t.job.id)?.state ?? t.job.state} /></> : <span className="dim">no job</span> },
+                { key: 'job', title: 'Written by', cell: (t) => t.job ? <span className="nowrap"><JobLink {...t.job} /> <State of={live.jobs.get(t.job.id)?.state ?? t.job.state} /></span> : <span className="dim">no job</span> },
                 {
                   key: 'rate', title: 'Rows a second', cell: (t) => {
                     const values = live.rates.get(t.job?.id ?? '')

@@ -130,7 +130,7 @@ function Download({ run, sql, params }: { run: Run; sql: string; params: Schemas
     <>
       {state.error ? <span className="bad" role="alert">{state.error instanceof Error ? state.error.message : 'failed'}</span> : null}
       <Menu position="bottom-end">
-        <Menu.Target><Button loading={state.busy}>Download</Button></Menu.Target>
+        <Menu.Target><Button size="compact-xs" loading={state.busy}>Download</Button></Menu.Target>
         <Menu.Dropdown>
           {formats.map(([f, label]) => <Menu.Item key={f} onClick={() => void save(f)}>{label}</Menu.Item>)}
           <Menu.Label>All but Arrow run the statement again.</Menu.Label>

@@ -3,7 +3,7 @@ import { Link, useParams } from '@tanstack/react-router'
 import type { Schemas } from '../../api/client'
 import { tableQuery } from '../../api/queries'
 import { bytes, count, duration, many, utc } from '../../lib/format'
-import { Ago, Head, Panel, Stat, State, Stats, Tabs, Tag, useAddress, useNow } from '../../ui/parts'
+import { Ago, Head, JobLink, Panel, Stat, State, Stats, Tabs, Tag, useAddress, useNow } from '../../ui/parts'
 import { Await, Empty } from '../../ui/states'
 import { DataTable } from '../../ui/table'
 import { Diff } from './diff'
@@ -63,7 +63,7 @@ function Figures({ table: t, stored }: { table: Table; stored: boolean }) {
       <Stat label="Newest commit" sub={utc(t.committed_ms)}><Ago at={t.committed_ms} now={now} /></Stat>
       <Stat label="Behind its inputs" sub={t.held_by ? `held back by ${t.held_by}` : undefined}>{t.freshness_ms === undefined ? '–' : duration(t.freshness_ms)}</Stat>
       <Stat label="Event time" sub="watermark, UTC"><span style={{ fontSize: 14 }}>{utc(t.watermark)}</span></Stat>
-      <Stat label="Written by" sub={t.job && <State of={t.job.state} />}><span style={{ fontSize: 13 }}>{t.job ? <Link to="/jobs/$id" params={{ id: t.job.id }}>{t.job.name}</Link> : 'no job'}</span></Stat>
+      <Stat label="Written by" sub={t.job && <State of={t.job.state} />}><span style={{ fontSize: 13 }}>{t.job ? <JobLink {...t.job} /> : 'no job'}</span></Stat>
     </Stats>
   )
 }
@@ -92,7 +92,7 @@ function Schema({ table: t }: { table: Table }) {
               <dt>Primary key</dt><dd>{t.primary_key.join(', ') || 'none: rows are appended'}</dd>
               <dt>Partitioned by</dt><dd>{t.partition_keys.join(', ') || 'nothing'}</dd>
               {t.event_time && <><dt>Event time</dt><dd className="mono">{t.event_time.column} AS {t.event_time.expression}</dd></>}
-              <dt>Read by</dt><dd>{(t.readers ?? []).length === 0 ? 'no job' : (t.readers ?? []).map((r, i) => <span key={r.id}>{i > 0 && ', '}<Link to="/jobs/$id" params={{ id: r.id }}>{r.name}</Link></span>)}</dd>
+              <dt>Read by</dt><dd>{(t.readers ?? []).length === 0 ? 'no job' : (t.readers ?? []).map((r, i) => <span key={r.id}>{i > 0 && ', '}<JobLink {...r} /></span>)}</dd>
               {Object.entries(t.options ?? {}).filter(([k]) => !k.startsWith('weir.query')).map(([k, v]) => [<dt key={k} className="mono">{k}</dt>, <dd key={`${k}-`} className="mono">{v}</dd>])}
             </dl>
           </Panel>

@@ -3,7 +3,7 @@ import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { tablesQuery } from '../../api/queries'
 import { bytes, count, duration } from '../../lib/format'
-import { Ago, Head, Panel, State, TableLink, Tag, useAddress, useNow } from '../../ui/parts'
+import { Ago, Head, JobLink, Panel, State, TableLink, Tag, useAddress, useNow } from '../../ui/parts'
 import { Await, Empty } from '../../ui/states'
 import { DataTable } from '../../ui/table'
 
@@ -38,7 +38,7 @@ export function Tables() {
                   { key: 'snapshot', title: 'Snapshot', num: true, cell: (t) => (t.snapshot ? count(t.snapshot) : ''), by: (t) => t.snapshot },
                   { key: 'commit', title: 'Newest commit', cell: (t) => <Ago at={t.committed_ms} now={now} />, by: (t) => t.committed_ms },
                   { key: 'fresh', title: 'Behind', num: true, cell: (t) => (t.freshness_ms === undefined ? '' : duration(t.freshness_ms)), by: (t) => t.freshness_ms },
-                  { key: 'job', title: 'Written by', cell: (t) => t.job ? <><Link to="/jobs/$id" params={{ id: t.job.id }}>{t.job.name}</Link> <State of={t.job.state} /></> : '' },
+                  { key: 'job', title: 'Written by', cell: (t) => t.job ? <span className="nowrap"><JobLink {...t.job} /> <State of={t.job.state} /></span> : '' },
                   { key: 'comment', title: 'Comment', wide: true, cell: (t) => t.comment ?? '' },
                 ]} />
             </Panel>
