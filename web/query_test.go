@@ -17,6 +17,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/ipc"
 
 	"github.com/weir-lake/weir/olap"
+	"github.com/weir-lake/weir/storage/format"
 )
 
 func TestQueryFormats(t *testing.T) {
@@ -63,12 +64,22 @@ func TestQueryFormats(t *testing.T) {
 	if rd.Err() != nil || n != 3 || rd.Schema().Field(1).Name != "item" {
 		t.Errorf("Arrow: %d rows of %s: %v", n, rd.Schema(), rd.Err())
 	}
+	a = s.post(t, "/v1/query", object{"sql": text, "format": "parquet"}).want(t, http.StatusOK, nil)
+	file, err := format.Open("answer", bytes.NewReader(a.body), int64(len(a.body)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := file.ReadAll(t.Context(), format.ReadOptions{})
+	if err != nil || all.NumRows() != 3 || all.ColumnName(2) != "n" || all.Column(1).IsNull(1) == false || a.Header.Get("Content-Type") != "application/vnd.apache.parquet" || a.Header.Get("Weir-Engine") != "duckdb" {
+		t.Errorf("Parquet: %v %v %v", all, a.Header, err)
+	}
+	all.Release()
 	s.problem(t, s.post(t, "/v1/query", object{"sql": text}, "Accept", "image/png"), http.StatusBadRequest)
 	// An answer without rows is whole in every format.
-	for format, want := range map[string]string{"ndjson": "", "csv": "id\r\n"} {
-		a := s.post(t, "/v1/query", object{"sql": "SELECT id FROM orders WHERE id = 77", "format": format}).want(t, http.StatusOK, nil)
+	for kind, want := range map[string]string{"ndjson": "", "csv": "id\r\n"} {
+		a := s.post(t, "/v1/query", object{"sql": "SELECT id FROM orders WHERE id = 77", "format": kind}).want(t, http.StatusOK, nil)
 		if string(a.body) != want {
-			t.Errorf("%s: %q", format, a.body)
+			t.Errorf("%s: %q", kind, a.body)
 		}
 	}
 }
@@ -156,8 +167,8 @@ func TestLargeAndBrokenAnswers(t *testing.T) {
 	s := start(t, config{olap: olap.Options{RowsMax: 60_000}})
 	s.gen(t, "gen", 200_000)
 	vars := object{"execution.runtime-mode": "batch"}
-	ask := func(text, format string) answer {
-		return s.post(t, "/v1/query", object{"sql": text, "format": format, "variables": vars})
+	ask := func(text, kind string) answer {
+		return s.post(t, "/v1/query", object{"sql": text, "format": kind, "variables": vars})
 	}
 	const wide = "SELECT id, REPEAT('x', 60) AS pad FROM gen"
 	var r rows
@@ -176,12 +187,13 @@ func TestLargeAndBrokenAnswers(t *testing.T) {
 	if last := lines[len(lines)-1]; !bytes.HasPrefix(last, []byte(`{"error":{`)) {
 		t.Errorf("last line %s", last)
 	}
-	for _, format := range []string{"csv", "arrow"} {
-		if a := ask(wide, format); a.StatusCode != http.StatusOK || !errors.Is(a.err, io.ErrUnexpectedEOF) {
-			t.Errorf("%s: %d %v", format, a.StatusCode, a.err)
+	for _, kind := range []string{"csv", "arrow"} {
+		if a := ask(wide, kind); a.StatusCode != http.StatusOK || !errors.Is(a.err, io.ErrUnexpectedEOF) {
+			t.Errorf("%s: %d %v", kind, a.StatusCode, a.err)
 		}
 	}
-	// Before, it is a status.
+	// Before, it is a status. Parquet sends nothing before its first group of rows is complete.
+	s.problem(t, ask(wide, "parquet"), http.StatusTooManyRequests)
 	s.problem(t, ask("SELECT id / 0 FROM gen", "json"), http.StatusBadRequest)
 	var all struct{ Items []olap.Info }
 	s.get(t, "/v1/queries", &all)

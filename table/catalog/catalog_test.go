@@ -233,3 +233,17 @@ func TestCheckSecrets(t *testing.T) {
 		}
 	}
 }
+
+func TestRedactSQL(t *testing.T) {
+	for text, want := range map[string]string{
+		"SELECT 'password' = 'x'":                 "SELECT 'password' = '***'",
+		"WITH ('a.password'='it''s', 'path'='p')": "WITH ('a.password'='***', 'path'='p')",
+		"WITH ('uri' = 'pg://u:p@h/d')":           "WITH ('uri' = '***')",
+		"WITH ('password' = '${env:X}')":          "WITH ('password' = '${env:X}')",
+		"SELECT 1":                                "SELECT 1",
+	} {
+		if got := catalog.RedactSQL(text); got != want {
+			t.Errorf("%s: %s", text, got)
+		}
+	}
+}
