@@ -105,8 +105,9 @@ type Manager struct {
 	replays   *replays
 	upkeep    *maintenance
 	cuts      *cut.Cuts
-	cutting   sync.Mutex    // one cut with a name is made or removed at a time
-	cutMade   chan struct{} // wakes the loop that ends them
+	cutting   sync.Mutex           // one cut with a name is made or removed at a time
+	cutMade   chan struct{}        // wakes the loop that ends them
+	cutEnds   map[string]time.Time // when a table leaves each of them next, zero is never; guarded by cutting
 
 	ctx    context.Context // of everything the manager started; ends at once
 	cancel context.CancelFunc

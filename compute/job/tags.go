@@ -131,6 +131,7 @@ func (m *Manager) RemoveCut(ctx context.Context, name string) error {
 	}
 	m.cutting.Lock()
 	defer m.cutting.Unlock()
+	delete(m.cutEnds, name)
 	return m.cuts.Remove(ctx, name)
 }
 
@@ -253,24 +254,45 @@ func (m *Manager) settleCuts(ctx context.Context) (next time.Time, err error) {
 func (m *Manager) endCuts(ctx context.Context) (next time.Time, err error) {
 	now := m.now()
 	next = now.Truncate(cut.Hour).Add(cut.Hour)
-	all, err := m.cuts.List(ctx)
+	names, err := m.cuts.Names(ctx)
 	if err != nil {
 		return next, err
 	}
-	for _, r := range all {
-		over, until := r.Over(now)
+	known := m.cutEnds
+	m.cutEnds = make(map[string]time.Time, len(names))
+	for _, name := range names {
+		until, ok := known[name]
+		if !ok || !until.IsZero() && !now.Before(until) {
+			if until, err = m.endCut(ctx, name, now); err != nil {
+				return next, err
+			}
+		}
+		m.cutEnds[name] = until
 		if !until.IsZero() && until.Before(next) {
 			next = until
 		}
-		if len(over) == 0 {
-			continue
-		}
-		if err := m.cuts.Drop(ctx, r.Name, over); err != nil {
-			return next, err
-		}
-		m.opts.Logger.Info("cut_ended", "cut", r.Name, "tables", len(over))
 	}
 	return next, nil
+}
+
+// endCut takes the tables whose time is over out of one cut, and says when that of the next one is; zero: never.
+func (m *Manager) endCut(ctx context.Context, name string, now time.Time) (until time.Time, err error) {
+	r, err := m.cuts.Get(ctx, name)
+	if errkind.Is(err, errkind.NotFound) || errors.Is(err, cut.ErrUnfinished) {
+		return until, nil // removed meanwhile
+	}
+	if err != nil {
+		return until, err
+	}
+	over, until := r.Over(now)
+	if len(over) == 0 {
+		return until, nil
+	}
+	if err := m.cuts.Drop(ctx, name, over); err != nil {
+		return until, err
+	}
+	m.opts.Logger.Info("cut_ended", "cut", name, "tables", len(over))
+	return until, nil
 }
 
 // hourly makes the cut of the hour that is over, of the tables that ask for hourly tags and were there at its end.
