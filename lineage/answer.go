@@ -46,10 +46,8 @@ func (x *Index) Lineage(ctx context.Context, ask Ask) (*Graph, error) {
 	g.Table, g.Column = start.Table, start.Name
 	distance := map[string]int{start.Table: 0}
 	switch {
-	case start.Name != "" && ask.Snapshot != 0:
-		return nil, errkind.New(errkind.Invalid, "lineage: ask for a column, or for a snapshot of a table: snapshots do not say which columns they were made from")
 	case start.Name != "":
-		err = v.aroundColumn(ctx, x, g, start, ask.Depth, distance)
+		err = v.aroundColumn(ctx, x, g, start, ask, distance)
 	case ask.Snapshot != 0:
 		err = v.aroundSnapshot(g, ask, distance)
 	default:
@@ -109,9 +107,10 @@ func near(edges []TableEdge, start string, ask Ask, distance map[string]int) []T
 	return out
 }
 
-// aroundColumn fills in the edges around a column, and those of the tables that they join.
-func (v *view) aroundColumn(ctx context.Context, x *Index, g *Graph, start ColumnRef, depth int, distance map[string]int) error {
-	edges, columns := v.columns.around(start, g.Direction, depth)
+// aroundColumn fills in the edges around a column, and those of the tables that they join: as they are made now, or of
+// a snapshot with its versions.
+func (v *view) aroundColumn(ctx context.Context, x *Index, g *Graph, start ColumnRef, ask Ask, distance map[string]int) error {
+	edges, columns := v.columns.around(start, g.Direction, ask.Depth)
 	if len(edges) == 0 {
 		if err := x.needColumn(ctx, start); err != nil {
 			return err
@@ -128,7 +127,15 @@ func (v *view) aroundColumn(ctx context.Context, x *Index, g *Graph, start Colum
 	for _, e := range edges {
 		joined[pair{e.From.Table, e.To.Table}] = true
 	}
-	for _, e := range v.edges() {
+	tables := v.edges()
+	if ask.Snapshot != 0 {
+		versions := &Graph{Table: g.Table, Direction: g.Direction}
+		if err := v.aroundSnapshot(versions, ask, map[string]int{}); err != nil {
+			return err
+		}
+		tables = versions.Edges
+	}
+	for _, e := range tables {
 		if joined[pair{e.From, e.To}] {
 			g.Edges = append(g.Edges, e)
 		}

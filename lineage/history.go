@@ -38,6 +38,7 @@ type fact struct {
 	user   string
 	made   int64 // Unix milliseconds
 	engine string
+	own    bool // of a table of database sys: the service's books, which have no epochs
 	commit.Provenance
 	properties map[string]string
 }
@@ -258,7 +259,7 @@ func (h *histories) list(ctx context.Context) ([]catalog.Identifier, error) {
 
 // table looks at one table. Whether it is behind a connector is asked as long as it has no snapshot.
 func (h *histories) table(ctx context.Context, id catalog.Identifier, old *shelf) (*history, string, error) {
-	next, err := h.refresh(ctx, snapshot.NewManager(h.cat.TableStore(id), ""), h.cat.TableStore(id), old.of(id.String()))
+	next, err := h.refresh(ctx, id, old.of(id.String()))
 	if err != nil || len(next.facts) > 0 {
 		return next, "", err
 	}
@@ -277,7 +278,9 @@ func (h *histories) table(ctx context.Context, id catalog.Identifier, old *shelf
 
 // refresh brings a history up to date: newer snapshots are added and expired ones leave. When the newest one that is
 // known is not the same file any more (a rollback, another table of the name), all are read again.
-func (h *histories) refresh(ctx context.Context, snaps *snapshot.Manager, store objstore.Store, old *history) (*history, error) {
+func (h *histories) refresh(ctx context.Context, id catalog.Identifier, old *history) (*history, error) {
+	store := h.cat.TableStore(id)
+	snaps := snapshot.NewManager(store, "")
 	latest, err := snaps.LatestID(ctx)
 	if errors.Is(err, snapshot.ErrNone) {
 		return &history{}, nil
@@ -308,6 +311,9 @@ func (h *histories) refresh(ctx context.Context, snaps *snapshot.Manager, store 
 	add, err := readFacts(ctx, snaps, first, latest)
 	if err != nil {
 		return nil, err
+	}
+	for _, f := range add {
+		f.own = id.Database == catalog.SystemDatabase
 	}
 	oldest := max(int64(earliest), int64(latest)-snapshotsMax+1)
 	n, _ := slices.BinarySearchFunc(facts, oldest, func(f *fact, id int64) int { return int(f.id - id) })

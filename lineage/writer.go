@@ -15,6 +15,7 @@ const (
 	WriterBackfill WriterKind = "backfill" // a slice of a scheduled backfill
 	WriterRevision WriterKind = "revision" // a planned repair
 	WriterUpkeep   WriterKind = "upkeep"   // compactions and statistics, which change no row
+	WriterService  WriterKind = "service"  // the service's books in database sys
 	WriterReplay   WriterKind = "replay"   // a source that plays the rows of a query
 	WriterForeign  WriterKind = "foreign"  // another engine, or weir without a service
 )
@@ -27,7 +28,7 @@ const (
 
 // Writer is who made a snapshot.
 type Writer struct {
-	Kind WriterKind `json:"kind" doc:"job, batch, push, backfill, revision, upkeep, replay or foreign"`
+	Kind WriterKind `json:"kind" doc:"job, batch, push, backfill, revision, upkeep, service, replay or foreign"`
 	// Name is the job's name, the user of a batch statement, or the engine.
 	Name string `json:"name,omitempty"`
 	ID   string `json:"id,omitempty" doc:"of a job or revision, or the commit user"`
@@ -65,6 +66,8 @@ func (ws writers) of(f *fact) Writer {
 	}
 	j, known := ws[f.Job]
 	switch {
+	case f.own:
+		return Writer{Kind: WriterService, ID: f.user}
 	case f.Epoch == 0, known && j.CommitUser != f.user:
 		return Writer{Kind: WriterForeign, Name: f.engine, ID: f.user}
 	case known:

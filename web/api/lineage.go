@@ -32,7 +32,7 @@ type lineageInput struct {
 	Column    string `query:"column" maxLength:"1000" doc:"of the table; answers with edges between columns too"`
 	Direction string `query:"direction" enum:"up,down,both" default:"both" doc:"up: what it is made from; down: what is made from it"`
 	Depth     int    `query:"depth" minimum:"0" maximum:"1000" doc:"steps; 0: all"`
-	Snapshot  int64  `query:"snapshot" minimum:"0" doc:"a snapshot of the table: with the versions that it was made from and went into"`
+	Snapshot  int64  `query:"snapshot" minimum:"0" doc:"a snapshot of the table: with the versions that it was made from and went into; columns are those of the statements now"`
 }
 
 func (a *API) lineage(ctx context.Context, in *lineageInput) (*body[lineage.Graph], error) {
