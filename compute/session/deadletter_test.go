@@ -11,8 +11,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"github.com/weir-lake/weir/compute/connector"
 	"github.com/weir-lake/weir/compute/connector/filesystem"
+	"github.com/weir-lake/weir/compute/connector/kafka"
 	"github.com/weir-lake/weir/compute/job"
 	"github.com/weir-lake/weir/compute/session"
 	"github.com/weir-lake/weir/storage/objstore"
@@ -23,11 +27,17 @@ import (
 // startFiles is a service that reads files.
 func startFiles(t *testing.T, store objstore.Store) *service {
 	t.Helper()
+	return startOn(t, store, filesystem.Factory())
+}
+
+// startOn is a service with one connector.
+func startOn(t *testing.T, store objstore.Store, f connector.Factory) *service {
+	t.Helper()
 	cat, err := catalog.Open(t.Context(), store, catalog.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	reg := connector.Registry{"filesystem": filesystem.Factory()}
+	reg := connector.Registry{f.Name: f}
 	svc := &session.Services{Catalog: cat, Connectors: reg, Now: time.Now}
 	m, err := job.Open(t.Context(), job.Options{Store: store, Catalog: cat, Planner: svc, Connectors: reg, Interval: 10 * time.Millisecond})
 	if err != nil {
@@ -267,5 +277,59 @@ func TestAReplaySurvivesDyingAtEveryWrite(t *testing.T) {
 		if !dead {
 			return // there were fewer writes
 		}
+	}
+}
+
+// A stateful job on a topic reads it through its landing table, whose job met the bad message: there it is replayed.
+func TestDeadLettersOfATopic(t *testing.T) {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Close()
+	client, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	send := func(values ...string) {
+		for _, v := range values {
+			if err := client.ProduceSync(t.Context(), &kgo.Record{Topic: "orders", Value: []byte(v)}).FirstErr(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	send(`{"id": 1, "n": 10}`, `{"id": 1}`, `{"id": 2, "n": 5}`)
+	store := objstore.NewMem()
+	s := startOn(t, store, kafka.Factory())
+	s.run(t, fmt.Sprintf(`
+		CREATE TABLE src (id INT, n INT) WITH ('connector' = 'kafka', 'topic' = 'orders', 'properties.bootstrap.servers' = '%s', 'scan.startup.mode' = 'earliest-offset',
+			'format' = 'json', 'json.fail-on-missing-field' = 'true');
+		CREATE TABLE sums (id INT, c BIGINT, s INT, PRIMARY KEY (id) NOT ENFORCED);
+		SET 'execution.runtime-mode' = 'streaming';
+		SET 'weir.freshness' = '10ms';
+		SET 'pipeline.name' = 'sums';
+		INSERT INTO sums SELECT id, COUNT(*), SUM(COALESCE(n, 100 * id)) FROM src GROUP BY id;
+	`, strings.Join(cluster.ListenAddrs(), ",")))
+	s.wants(t, "sums", "1 1 10", "2 1 5")
+	list, _, err := s.jobs.DeadLetters(t.Context(), job.DeadLetterFilter{})
+	if err != nil || len(list) != 1 || list[0].Split != "orders/0" || list[0].Position != "offset 1" {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	s.run(t, mended)
+	all := job.ReplayRequest{DeadLetterFilter: job.DeadLetterFilter{Table: list[0].Table}, All: true}
+	r, err := s.jobs.ReplayDeadLetters(t.Context(), all)
+	if err != nil || r.Letters != 1 || r.Rows != 1 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	s.wants(t, "sums", "1 2 110", "2 1 5")
+	s.stop(t)
+	remove(t, store, ".weir/state/")
+	s = startOn(t, store, kafka.Factory())
+	defer s.stop(t)
+	send(`{"id": 2, "n": 50}`)
+	s.wants(t, "sums", "1 2 110", "2 2 55")
+	if r, err := s.jobs.ReplayDeadLetters(t.Context(), all); err != nil || r.Letters != 0 || len(r.Kept) != 0 {
+		t.Errorf("again: %+v, %v", r, err)
 	}
 }
