@@ -160,16 +160,11 @@ func countBatches(list []arrow.RecordBatch) int64 {
 // resume takes up the revisions that were decided and not done when the process ended. It runs before any job: their
 // writers are live again, so no job gets past their epochs first.
 func (v *revisions) resume(ctx context.Context) error {
-	all, err := v.m.Revisions(ctx, "")
+	open, err := v.m.listRevisions(ctx, "", true)
 	if err != nil {
 		return err
 	}
-	var open []*RevisionRecord
-	for _, rec := range all {
-		if rec.Done != nil {
-			continue
-		}
-		open = append(open, rec)
+	for _, rec := range open {
 		w := revisionWriter(rec.ID)
 		v.m.frontier.Register(w, rec.Table, nil, rec.Epoch)
 		v.m.frontier.Pending(w, rec.Epoch)

@@ -3,6 +3,7 @@ package job
 import (
 	"bytes"
 	"context"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -103,7 +104,8 @@ func (a *application) keyChanges(ctx context.Context, s *snapshot.Snapshot) ([]*
 		return nil, err
 	}
 	if s != nil {
-		current, err := rowsOfKeys(ctx, a.scan, a.rows, s, func(key []byte) bool { return byKey[string(key)] != nil })
+		where := a.rows.firstKeyRange(a.schema, slices.Concat(a.removed, a.added))
+		current, err := rowsOfKeys(ctx, a.scan, a.rows, s, where, func(key []byte) bool { return byKey[string(key)] != nil })
 		if err != nil {
 			return nil, err
 		}

@@ -120,11 +120,19 @@ func decodeRevision(data []byte) (*RevisionRecord, error) {
 // Revisions lists the decided revisions of the table at path, or of all tables when it is empty, in the order of
 // their epochs.
 func (m *Manager) Revisions(ctx context.Context, path string) ([]*RevisionRecord, error) {
-	var ids []string
+	return m.listRevisions(ctx, path, false)
+}
+
+// listRevisions lists decided revisions; with open set, only those whose outcome is not recorded.
+func (m *Manager) listRevisions(ctx context.Context, path string, open bool) ([]*RevisionRecord, error) {
+	decided, done := map[string]bool{}, map[string]bool{}
 	err := m.opts.Store.List(ctx, revisionRoot+"/", func(i objstore.Info) error {
 		name := strings.TrimPrefix(i.Key, revisionRoot+"/")
 		if id, ok := strings.CutSuffix(name, ".json"); ok && !strings.Contains(id, "/") {
-			ids = append(ids, id)
+			decided[id] = true
+		}
+		if id, ok := strings.CutSuffix(name, ".done"); ok {
+			done[id] = true
 		}
 		return nil
 	})
@@ -132,7 +140,10 @@ func (m *Manager) Revisions(ctx context.Context, path string) ([]*RevisionRecord
 		return nil, fmt.Errorf("list revisions: %w", err)
 	}
 	var out []*RevisionRecord
-	for _, id := range ids {
+	for id := range decided {
+		if open && done[id] {
+			continue
+		}
 		rec, err := m.RevisionRecord(ctx, id)
 		if err != nil {
 			return nil, err

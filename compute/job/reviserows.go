@@ -11,6 +11,7 @@ import (
 
 	"github.com/weir-lake/weir/compute/rowkey"
 	"github.com/weir-lake/weir/storage/lsm"
+	"github.com/weir-lake/weir/table/predicate"
 	"github.com/weir-lake/weir/table/scan"
 	"github.com/weir-lake/weir/table/schema"
 	"github.com/weir-lake/weir/table/snapshot"
@@ -83,6 +84,33 @@ func (t *tableRows) batch(rows [][]byte) (arrow.RecordBatch, error) {
 	return b.NewRecordBatch(), nil
 }
 
+// firstKeyRange is the range that the first column of the primary key has in the batches, as a filter; nil: none can be
+// said.
+func (t *tableRows) firstKeyRange(s *schema.Schema, batches []arrow.RecordBatch) predicate.And {
+	f := s.Fields[t.key[0]]
+	var out predicate.And
+	for _, rec := range batches {
+		if rec.NumRows() == 0 {
+			continue
+		}
+		r := rangeOf(f.Name, f.Type, rec.Column(t.key[0]))
+		switch {
+		case r == nil:
+			return nil
+		case out == nil:
+			out = r
+		default:
+			if schema.CompareValues(r[0].Values[0], out[0].Values[0]) < 0 {
+				out[0] = r[0]
+			}
+			if schema.CompareValues(r[1].Values[0], out[1].Values[0]) > 0 {
+				out[1] = r[1]
+			}
+		}
+	}
+	return out
+}
+
 // goneRows are the rows that an append table is to lose, as a multiset; it is a rewrite.Gone.
 type goneRows struct {
 	rows *tableRows
@@ -133,10 +161,11 @@ func (g *goneRows) Keep(rec arrow.RecordBatch) ([]lsm.Ref, error) {
 	return keep, err
 }
 
-// rowsOfKeys reads the merged rows of the table at s whose encoded key is wanted.
-func rowsOfKeys(ctx context.Context, x *scan.Scanner, t *tableRows, s *snapshot.Snapshot, wanted func(key []byte) bool) (map[string][]byte, error) {
+// rowsOfKeys reads the merged rows of the table at s whose encoded key is wanted. where is what is known of the keys, to
+// read less.
+func rowsOfKeys(ctx context.Context, x *scan.Scanner, t *tableRows, s *snapshot.Snapshot, where predicate.And, wanted func(key []byte) bool) (map[string][]byte, error) {
 	out := map[string][]byte{}
-	p, err := x.Plan(ctx, s, scan.Request{})
+	p, err := x.Plan(ctx, s, scan.Request{Filter: where})
 	if err != nil {
 		return nil, err
 	}

@@ -211,7 +211,11 @@ func (s *tableSink) replacedBuckets(ctx context.Context, head *snapshot.Snapshot
 		if err != nil {
 			return nil, err
 		}
-		if stored, err = rowsOfKeys(ctx, x, u.rows, head, func(key []byte) bool { return u.replaced[string(key)] != nil }); err != nil {
+		where, err := u.keyRange(s)
+		if err != nil {
+			return nil, err
+		}
+		if stored, err = rowsOfKeys(ctx, x, u.rows, head, where, func(key []byte) bool { return u.replaced[string(key)] != nil }); err != nil {
 			return nil, err
 		}
 	}
@@ -225,6 +229,20 @@ func (s *tableSink) replacedBuckets(ctx context.Context, head *snapshot.Snapshot
 		sets = append(sets, keyedRow{any: r.any, row: next})
 	}
 	return bucketsOf(s.schema, u.rows, s.writer, sets)
+}
+
+// keyRange is the range of the first column of the replaced keys.
+func (u *undoing) keyRange(s *tableSink) (predicate.And, error) {
+	rows := make([][]byte, 0, len(u.replaced))
+	for _, r := range u.replaced {
+		rows = append(rows, r.any)
+	}
+	rec, err := u.rows.batch(rows)
+	if err != nil {
+		return nil, err
+	}
+	defer rec.Release()
+	return u.rows.firstKeyRange(s.schema, []arrow.RecordBatch{rec}), nil
 }
 
 func (s *tableSink) keyColumns() []bool {

@@ -240,6 +240,13 @@ func (l *Ledger[T]) list(ctx context.Context, t *table.Table, filter predicate.A
 			return nil, err
 		}
 		for i := range int(rec.NumRows()) {
+			if ok, err := matches(t.Schema().Fields, filter, rec, i); err != nil || !ok {
+				if err != nil {
+					rec.Release()
+					return nil, err
+				}
+				continue
+			}
 			if len(out) == rowsMax {
 				rec.Release()
 				return nil, errkind.Errorf(errkind.Exhausted, "more than %d rows: ask for fewer, or read the table with SQL", rowsMax)

@@ -72,6 +72,31 @@ func TestRowsAreReplacedAndFoundAgain(t *testing.T) {
 	if err != nil || len(rows) != 2 {
 		t.Errorf("filtered: %v, %v, want 2 rows", rows, err)
 	}
+	for i := range int64(20) { // most of them lie in one compacted file
+		if got, ok, err := other.Get(ctx, "a", i); err != nil || !ok || got.Tick != i || got.Rows != 2*i+1 {
+			t.Errorf("Get %d: %+v, %v, %v", i, got, ok, err)
+		}
+	}
+	if _, ok, err := other.Get(ctx, "a", int64(77)); ok || err != nil {
+		t.Errorf("Get of a row that is not there: %v, %v", ok, err)
+	}
+	at18 := predicate.Compare{Column: "tick", Op: predicate.In, Values: []any{int64(18), int64(3), int64(99)}}
+	for op, want := range map[predicate.Op]int{predicate.Eq: 1, predicate.Ne: 21, predicate.Lt: 20, predicate.Le: 21, predicate.Gt: 1, predicate.Ge: 2} {
+		rows, err := other.List(ctx, predicate.And{{Column: "tick", Op: op, Values: []any{int64(18)}}})
+		if err != nil || len(rows) != want {
+			t.Errorf("operator %d: %d rows, %v, want %d", op, len(rows), err, want)
+		}
+	}
+	for column, want := range map[string][2]int{"ended": {2, 20}, "name": {0, 22}} {
+		null, err := other.List(ctx, predicate.And{{Column: column, Op: predicate.IsNull}})
+		some, err2 := other.List(ctx, predicate.And{{Column: column, Op: predicate.IsNotNull}})
+		if err != nil || err2 != nil || len(null) != want[0] || len(some) != want[1] {
+			t.Errorf("%s: %d and %d rows, %v, %v, want %v", column, len(null), len(some), err, err2, want)
+		}
+	}
+	if rows, err := other.List(ctx, predicate.And{at18}); err != nil || len(rows) != 2 {
+		t.Errorf("IN: %v, %v", rows, err)
+	}
 	got, ok, err := other.Get(ctx, "b", int64(1))
 	if err != nil || !ok || got.Name != "b" || !got.Ended.IsZero() {
 		t.Errorf("Get: %+v, %v, %v", got, ok, err)

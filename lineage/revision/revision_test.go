@@ -3,6 +3,7 @@
 package revision_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -176,4 +177,129 @@ INSERT INTO fl (k, own) VALUES (1, 'pushed'), (3, 'pushed')`)
 	again.exec("INSERT INTO ev VALUES (2, TIMESTAMP '2013-07-06 00:00:00', 1, 'x')")
 	again.becomes("SELECT * FROM sums", "x 2 3", "y 1 7", "z 1 10")
 	again.equal("insert-into_default.log", "default.sums")
+}
+
+// Rows that come while revisions rewrite the files they would be compacted with are neither lost nor doubled.
+func TestRevisionsBesideWritersAndCompactions(t *testing.T) {
+	w := open(t, local(t))
+	w.exec(`
+CREATE TABLE ev (k BIGINT, at TIMESTAMP(3), v BIGINT, WATERMARK FOR at AS at) WITH ('compaction.min.file-num' = '3');
+CREATE TABLE kv (k BIGINT, at TIMESTAMP(3), v BIGINT, PRIMARY KEY (k) NOT ENFORCED) WITH ('bucket' = '2');
+CREATE MATERIALIZED TABLE sums (k BIGINT, n BIGINT, v BIGINT, PRIMARY KEY (k) NOT ENFORCED)
+ FRESHNESS = INTERVAL '1' SECOND AS SELECT k, COUNT(*) AS n, SUM(v) AS v FROM ev GROUP BY k;
+CREATE MATERIALIZED TABLE total (one INT, n BIGINT, v BIGINT, PRIMARY KEY (one) NOT ENFORCED)
+ FRESHNESS = INTERVAL '1' SECOND AS SELECT 1 AS one, COUNT(*) AS n, SUM(v) AS v FROM kv GROUP BY 1;
+INSERT INTO ev VALUES (1, TIMESTAMP '2013-07-01 00:00:00', 1), (2, TIMESTAMP '2013-07-01 01:00:00', 2);
+INSERT INTO kv VALUES (1, TIMESTAMP '2013-07-01 00:00:00', 1), (2, TIMESTAMP '2013-07-01 01:00:00', 2)`)
+	w.becomes("SELECT * FROM sums", "1 1 1", "2 1 2")
+	const pushes = 60
+	ended := make(chan error, 1)
+	go func() {
+		ended <- func() error {
+			s := w.another()
+			for i := range pushes {
+				for _, text := range []string{
+					fmt.Sprintf("INSERT INTO ev VALUES (3, TIMESTAMP '2013-07-01 02:00:00', %d)", i),
+					fmt.Sprintf("INSERT INTO kv VALUES (%d, TIMESTAMP '2013-07-01 02:00:00', 1)", 100+i),
+				} {
+					if err := s(text); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		}()
+	}()
+	r := revision.Request{From: "2013-07-01", To: "2013-07-02", Column: "at"}
+	for range 4 {
+		r.Table, r.SQL = "ev", "SELECT k, at, CASE WHEN k < 3 THEN v + 1000 ELSE v END AS v FROM ev"
+		w.revise(r)
+		r.Table, r.SQL = "kv", "SELECT k, at, CASE WHEN k < 3 THEN v + 1000 ELSE v END AS v FROM kv"
+		w.revise(r)
+	}
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	w.becomes("SELECT * FROM sums", "1 1 4001", "2 1 4002", fmt.Sprintf("3 %d %d", pushes, pushes*(pushes-1)/2))
+	w.becomes("SELECT * FROM total", fmt.Sprintf("1 %d %d", pushes+2, 8003+pushes))
+	w.equal("")
+}
+
+// A revision of a row that somebody changes between the comparison and the commit keeps what is not its own.
+func TestUndoKeepsWhatCameSince(t *testing.T) {
+	w := open(t, local(t))
+	w.exec(`
+CREATE TABLE kv (k BIGINT, at TIMESTAMP(3), v BIGINT, note STRING, PRIMARY KEY (k) NOT ENFORCED) WITH ('bucket' = '1');
+INSERT INTO kv VALUES (1, TIMESTAMP '2013-07-01 00:00:00', 1, 'a'), (2, TIMESTAMP '2013-07-01 01:00:00', 2, 'b'),
+ (3, TIMESTAMP '2013-07-01 01:00:00', 3, 'c'), (4, TIMESTAMP '2013-07-01 01:00:00', 4, 'd'), (6, TIMESTAMP '2013-07-01 01:00:00', 6, 'f')`)
+	e := w.revise(revision.Request{Table: "kv", From: "2013-07-01", To: "2013-07-02", Column: "at",
+		SQL: "SELECT k, at, v * 10 AS v, note FROM kv WHERE k <> 4 AND k <> 6 UNION ALL SELECT 5 AS k, MAX(at) AS at, 5 AS v, 'new' AS note FROM kv"})
+	if counts(e) != "+1 -2 ~3 skipped 0" {
+		t.Errorf("%+v", e)
+	}
+	// Since then: 1 has another note, 2 another value, 5 another value, and 4 is there anew.
+	w.exec(`INSERT INTO kv VALUES (1, TIMESTAMP '2013-07-01 00:00:00', 10, 'A'), (2, TIMESTAMP '2013-07-01 01:00:00', 21, 'b'),
+ (4, TIMESTAMP '2013-07-01 01:00:00', 40, 'D'), (5, TIMESTAMP '2013-07-01 01:00:00', 55, 'new')`)
+	undo := w.revise(revision.Request{Undo: e.ID})
+	w.becomes("SELECT k, v, note FROM kv", "1 1 A", "2 21 b", "3 3 c", "4 40 D", "5 55 new", "6 6 f")
+	if undo.Skipped != 4 || undo.Changed != 2 || undo.Added != 1 {
+		t.Errorf("%+v", undo)
+	}
+	// The undo's own undo takes back what it did in fact.
+	w.revise(revision.Request{Undo: undo.ID})
+	w.becomes("SELECT k, v, note FROM kv", "1 10 A", "2 21 b", "3 30 c", "4 40 D", "5 55 new")
+}
+
+func TestRevisionsBySQL(t *testing.T) {
+	w := open(t, local(t))
+	w.exec(weatherTable)
+	const call = "CALL sys.revise(`table` => 'weather', `from` => '2013-07-01', `to` => '2013-07-02', `column` => 'time_hour', why => 'sql', dry_run => '%s', `sql` => 'SELECT origin, time_hour, temp, UPPER(note) AS note FROM weather')"
+	got, err := w.rows(fmt.Sprintf(call, "true"))
+	if err != nil || len(got) != 1 || !strings.HasSuffix(got[0], "dry run 0 0 2 0 0") {
+		t.Errorf("%q, %v", got, err)
+	}
+	got, err = w.rows(fmt.Sprintf(call, "false"))
+	if err != nil || len(got) != 1 || !strings.Contains(got[0], " done 0 0 2 ") {
+		t.Fatalf("%q, %v", got, err)
+	}
+	id, _, _ := strings.Cut(got[0], " ")
+	w.becomes("SELECT COUNT(*) FROM weather WHERE note IN ('A', 'D')", "2")
+	if got, err = w.rows("CALL sys.undo_revision('" + id + "')"); err != nil || !strings.Contains(got[0], " done 0 0 2 ") {
+		t.Errorf("%q, %v", got, err)
+	}
+	w.becomes("SELECT COUNT(*) FROM weather WHERE note IN ('A', 'D')", "0")
+	for text, want := range map[string]string{
+		"CALL sys.revise('weather', '2013-07-01', '2013-07-02')":                           "sql is missing",
+		"CALL sys.revise('weather', '2013-07-01', '2013-07-02', 'SELECT 1', `col` => 'x')": "col is unknown",
+		"CALL sys.undo_revision('')":                                                       "id is missing",
+	} {
+		if _, err := w.rows(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", text, err, want)
+		}
+	}
+}
+
+// Tables whose rows no upsert can correct have their buckets rewritten.
+func TestTablesThatUpsertsCannotCorrect(t *testing.T) {
+	w := open(t, local(t))
+	w.exec(`
+CREATE TABLE pu (k BIGINT, at TIMESTAMP(3), a BIGINT, b STRING, PRIMARY KEY (k) NOT ENFORCED) WITH ('bucket' = '2', 'merge-engine' = 'partial-update', 'changelog-producer' = 'input');
+CREATE TABLE sf (k BIGINT, at TIMESTAMP(3), a BIGINT, PRIMARY KEY (k) NOT ENFORCED) WITH ('bucket' = '1', 'sequence.field' = 'at');
+INSERT INTO pu VALUES (1, TIMESTAMP '2013-07-01 00:00:00', 1, 'x'), (2, TIMESTAMP '2013-07-01 00:00:00', 2, 'y'), (3, TIMESTAMP '2013-07-02 00:00:00', 3, 'z');
+INSERT INTO pu (k, a) VALUES (1, 11);
+INSERT INTO sf VALUES (1, TIMESTAMP '2013-07-01 05:00:00', 1), (2, TIMESTAMP '2013-07-01 06:00:00', 2);
+CREATE MATERIALIZED TABLE totals (one INT, a BIGINT, b BIGINT, PRIMARY KEY (one) NOT ENFORCED)
+ FRESHNESS = INTERVAL '1' SECOND AS SELECT 1 AS one, SUM(a) AS a, COUNT(b) AS b FROM pu GROUP BY 1`)
+	w.becomes("SELECT * FROM totals", "1 16 3")
+	e := w.revise(revision.Request{Table: "pu", From: "2013-07-01", To: "2013-07-02", Column: "at",
+		SQL: "SELECT k, at, a + 100 AS a, CAST(NULL AS STRING) AS b FROM pu WHERE k = 1"})
+	w.becomes("SELECT k, a, b FROM pu", "1 111 (null)", "3 3 z")
+	w.becomes("SELECT * FROM totals", "1 114 1")
+	w.revise(revision.Request{Table: "sf", From: "2013-07-01", To: "2013-07-02", Column: "at",
+		SQL: "SELECT k, TIMESTAMP '2013-07-01 01:00:00' AS at, a * 2 AS a FROM sf WHERE k = 1"})
+	w.becomes("SELECT k, a, DATE_FORMAT(at, 'HH') FROM sf", "1 2 01")
+	w.revise(revision.Request{Undo: e.ID})
+	w.becomes("SELECT k, a, b FROM pu", "1 11 x", "2 2 y", "3 3 z")
+	w.becomes("SELECT * FROM totals", "1 16 3")
+	w.equal("")
 }

@@ -46,8 +46,10 @@ type warehouse struct {
 	jobs    *job.Manager
 	repairs *revision.Service
 	verify  *lineage.Verifier
+	svc     *session.Services
 	sess    *session.Session
-	stop    func()
+	stop    func() // in an orderly way
+	abandon func() // at once, as a crash does
 }
 
 // open serves the warehouse in the store.
@@ -86,19 +88,22 @@ func open(t *testing.T, store objstore.Store) *warehouse {
 		t.Fatal(err)
 	}
 	w.verify = lineage.NewVerifier(w.jobs, queries, time.Now)
+	w.svc = svc
 	w.sess = session.New(svc, session.Options{User: "test"})
 	stopped := false
-	w.stop = func() {
+	end := func(grace time.Duration) {
 		if stopped {
 			return
 		}
 		stopped = true
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), grace)
 		defer cancel()
 		w.repairs.Stop()
 		w.jobs.Stop(ctx)
 		pool.Stop()
 	}
+	w.stop = func() { end(20 * time.Second) }
+	w.abandon = func() { end(time.Millisecond) }
 	t.Cleanup(w.stop)
 	return w
 }
@@ -146,6 +151,18 @@ func (w *warehouse) exec(script string) {
 				w.t.Fatal(err)
 			}
 		}
+	}
+}
+
+// another runs statements in a session of its own, for use beside the test's.
+func (w *warehouse) another() func(text string) error {
+	s := session.New(w.svc, session.Options{User: "other"})
+	return func(text string) error {
+		st, err := sql.Parse(text)
+		if err == nil {
+			_, err = s.Execute(w.t.Context(), text, st, session.Params{})
+		}
+		return err
 	}
 }
 
@@ -241,6 +258,10 @@ func (w *warehouse) latest(table string) *snapshot.Snapshot {
 		w.t.Fatal(err)
 	}
 	return s
+}
+
+func (w *warehouse) snapshot(table string, id snapshot.ID) (*snapshot.Snapshot, error) {
+	return snapshot.NewManager(objstore.Sub(w.store, "default.db/"+table), "").Get(w.t.Context(), id)
 }
 
 func counts(e *revision.Entry) string {
