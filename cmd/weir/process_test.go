@@ -157,6 +157,9 @@ func equalsReference(t *testing.T, warehouse, until string) {
 	if err := e.jobs.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	if err := e.back.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	settle(t, e, time.Minute)
 	openReference(t, filepath.ToSlash(filepath.Join(warehouse, "files", "flights"))).compare(t, e, until)
 }
