@@ -13,17 +13,23 @@ peer() { # peer NAME COMMAND...
 mkdir -p .cache
 peer versitygw scripts/tools.sh versitygw
 for p in java pypaimon schemathesis kafka openlineage; do peer "$p" scripts/peers.sh "$p"; done
+peer console make -s web/console/ui/dist/index.html
 [ ${#skipped[@]} -eq 0 ] && export WEIR_REQUIRE_PEERS=1
 
 failed=0
 step() { echo "== $1"; shift; local t=$SECONDS; "$@" || failed=1; echo "   $((SECONDS - t)) s"; }
 unformatted() { local u; u=$(gofmt -l $(git ls-files '*.go')); [ -z "$u" ] || { echo "not gofmt'ed: $u"; return 1; }; }
+lint() { scripts/tools.sh staticcheck && .cache/bin/staticcheck -tags duckdb_arrow ./...; }
+console() { (cd web/console/ui && npm run -s check && npm test -s); }
 step "format" unformatted
+step "console: types and unit tests" console
 step "vet" go vet -tags duckdb_arrow ./...
+step "staticcheck" lint
 step "table and storage without cgo" env CGO_ENABLED=0 go build ./storage/... ./table/...
-step "tests" go test -tags duckdb_arrow -p 2 -timeout 25m ./...
-# Short, and over the packages that share memory between goroutines without DuckDB beside them.
-step "race detector" go test -race -short -p 1 -timeout 25m ./internal/... ./storage/... ./table/... ./compute/{bind,connector,epoch,expr,rowkey,session,sql,state}/...
+step "tests" go test -tags duckdb_arrow -p 2 -timeout 30m ./...
+# Short: the same code paths, fewer rounds of them. Nothing is left out.
+step "race detector" go test -tags duckdb_arrow -race -short -p 2 -timeout 30m ./...
+step "fuzz" scripts/fuzz.sh 3
 if [ ${#skipped[@]} -gt 0 ]; then
   printf 'not run, because it could not be prepared: %s\n' "${skipped[@]}"
   exit 1
