@@ -21,6 +21,10 @@ import (
 const (
 	// snapshotsMax bounds the snapshots kept per table: an hour of one a second. Older ones are not shown.
 	snapshotsMax = 4096
+	// factsMax bounds those of all tables, some hundred megabytes; where there are many tables each keeps fewer,
+	// but snapshotsMin.
+	factsMax     = 200_000
+	snapshotsMin = 64
 	// readersMax is how many tables are looked at at once.
 	readersMax = 8
 	// lookMax is a look at all tables that no request minds waiting for. A warehouse that takes longer is looked at
@@ -34,6 +38,7 @@ const (
 // fact is what one snapshot says of itself.
 type fact struct {
 	id     int64
+	hash   string
 	kind   snapshot.CommitKind
 	user   string
 	made   int64 // Unix milliseconds
@@ -46,11 +51,17 @@ type fact struct {
 // moves reports a snapshot that changed rows: the others arrange or describe what is there.
 func (f *fact) moves() bool { return f.kind != snapshot.Compact && f.kind != snapshot.Analyze }
 
-// history is the retained snapshots of one table, oldest first. It is never changed.
+// history is the retained snapshots of one table, oldest first, and before them those that only tags retain. It is
+// never changed.
 type history struct {
-	facts []*fact
-	last  objstore.Info // of the newest snapshot's file
+	facts  []*fact
+	tagged int                // of them at the beginning
+	last   objstore.Info      // of the newest snapshot's file
+	tags   *snapshot.TagCache // of the table
 }
+
+// live are the facts whose snapshots are retained themselves.
+func (h *history) live() []*fact { return h.facts[h.tagged:] }
 
 // at is the place of the snapshot, or of the first one after it.
 func (h *history) at(id int64) (int, bool) {
@@ -64,9 +75,13 @@ func (h *history) within(from, to int64) []*fact {
 	return h.facts[min(a, b):b]
 }
 
-// upTo is the newest fact up to id that changed rows; nil when none is retained.
+// upTo is the newest fact up to id that changed rows; nil when none is retained. Between snapshots that only tags
+// retain there are gaps, about which nothing is known.
 func (h *history) upTo(id int64) *fact {
 	n, _ := h.at(id + 1)
+	if n > 0 && n <= h.tagged && h.facts[n-1].id != id {
+		return nil
+	}
 	for _, f := range slices.Backward(h.facts[:n]) {
 		if f.moves() {
 			return f
@@ -206,6 +221,7 @@ func (h *histories) look(ctx context.Context, old *shelf) (*shelf, error) {
 	if err != nil {
 		return nil, err
 	}
+	keep := min(snapshotsMax, max(snapshotsMin, factsMax/max(1, len(ids))))
 	var mu sync.Mutex
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(readersMax)
@@ -213,7 +229,7 @@ func (h *histories) look(ctx context.Context, old *shelf) (*shelf, error) {
 		name := id.String()
 		s.names = append(s.names, name)
 		g.Go(func() error {
-			next, connector, err := h.table(ctx, id, old)
+			next, connector, err := h.table(ctx, id, old, keep)
 			if errkind.Is(err, errkind.NotFound) {
 				return nil // dropped meanwhile
 			}
@@ -258,8 +274,8 @@ func (h *histories) list(ctx context.Context) ([]catalog.Identifier, error) {
 }
 
 // table looks at one table. Whether it is behind a connector is asked as long as it has no snapshot.
-func (h *histories) table(ctx context.Context, id catalog.Identifier, old *shelf) (*history, string, error) {
-	next, err := h.refresh(ctx, id, old.of(id.String()))
+func (h *histories) table(ctx context.Context, id catalog.Identifier, old *shelf, keep int) (*history, string, error) {
+	next, err := h.refresh(ctx, id, old.of(id.String()), keep)
 	if err != nil || len(next.facts) > 0 {
 		return next, "", err
 	}
@@ -278,7 +294,7 @@ func (h *histories) table(ctx context.Context, id catalog.Identifier, old *shelf
 
 // refresh brings a history up to date: newer snapshots are added and expired ones leave. When the newest one that is
 // known is not the same file any more (a rollback, another table of the name), all are read again.
-func (h *histories) refresh(ctx context.Context, id catalog.Identifier, old *history) (*history, error) {
+func (h *histories) refresh(ctx context.Context, id catalog.Identifier, old *history, keep int) (*history, error) {
 	store := h.cat.TableStore(id)
 	snaps := snapshot.NewManager(store, "")
 	latest, err := snaps.LatestID(ctx)
@@ -290,42 +306,76 @@ func (h *histories) refresh(ctx context.Context, id catalog.Identifier, old *his
 	}
 	first := snapshot.ID(1)
 	var facts []*fact
-	if n := len(old.facts); n > 0 {
-		known := snapshot.ID(old.facts[n-1].id)
+	if live := old.live(); len(live) > 0 {
+		known := snapshot.ID(live[len(live)-1].id)
 		info, err := store.Stat(ctx, snaps.Key(known))
 		if err != nil && !errors.Is(err, objstore.ErrNotFound) {
 			return nil, err
 		}
 		if err == nil && info == old.last {
-			first, facts = known+1, old.facts
+			first, facts = known+1, live
 		}
 	}
 	earliest, err := snaps.EarliestID(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if first > latest && len(facts) > 0 && facts[0].id >= int64(earliest) {
-		return old, nil
-	}
-	first = max(first, earliest, latest-snapshotsMax+1)
-	add, err := readFacts(ctx, snaps, first, latest)
+	oldest := max(earliest, latest-snapshot.ID(keep)+1)
+	add, err := readFacts(ctx, snaps, max(first, oldest), latest)
 	if err != nil {
 		return nil, err
 	}
-	for _, f := range add {
-		f.own = id.Database == catalog.SystemDatabase
-	}
-	oldest := max(int64(earliest), int64(latest)-snapshotsMax+1)
-	n, _ := slices.BinarySearchFunc(facts, oldest, func(f *fact, id int64) int { return int(f.id - id) })
-	next := &history{facts: slices.Concat(facts[n:], add)}
+	n, _ := slices.BinarySearchFunc(facts, int64(oldest), func(f *fact, id int64) int { return int(f.id - id) })
+	next := &history{facts: slices.Concat(facts[n:], add), tags: old.tags, last: old.last}
 	if len(next.facts) == 0 {
 		return next, nil
 	}
-	next.last, err = store.Stat(ctx, snaps.Key(snapshot.ID(next.facts[len(next.facts)-1].id)))
-	if errors.Is(err, objstore.ErrNotFound) {
-		return &history{}, nil // expired or rolled back in this moment; the next look sees it
+	if len(add) > 0 {
+		next.last, err = store.Stat(ctx, snaps.Key(snapshot.ID(add[len(add)-1].id)))
+		if errors.Is(err, objstore.ErrNotFound) {
+			return &history{}, nil // expired or rolled back in this moment; the next look sees it
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
-	return next, err
+	own := id.Database == catalog.SystemDatabase
+	for _, f := range add {
+		f.own = own
+	}
+	return next, next.addTagged(ctx, snaps, old, keep, own)
+}
+
+// addTagged puts the snapshots before the others that only tags retain.
+func (h *history) addTagged(ctx context.Context, snaps *snapshot.Manager, old *history, keep int, own bool) error {
+	if h.tags == nil {
+		h.tags = &snapshot.TagCache{}
+	}
+	tags, err := snaps.TagsCached(ctx, h.tags)
+	if err != nil {
+		return err
+	}
+	var older []*fact
+	for _, t := range tags {
+		if int64(t.Snapshot.ID) >= h.facts[0].id {
+			continue
+		}
+		if i, ok := old.at(int64(t.Snapshot.ID)); ok && old.facts[i].hash == t.Snapshot.Hash {
+			older = append(older, old.facts[i])
+			continue
+		}
+		f, err := factOf(t.Snapshot)
+		if err != nil {
+			return fmt.Errorf("tag %s: %w", t.Name, err)
+		}
+		f.own = own
+		older = append(older, f)
+	}
+	slices.SortFunc(older, func(a, b *fact) int { return int(a.id - b.id) })
+	older = slices.CompactFunc(older, func(a, b *fact) bool { return a.id == b.id })
+	older = older[max(0, len(older)-keep):]
+	h.facts, h.tagged = slices.Concat(older, h.facts), len(older)
+	return nil
 }
 
 // readFacts reads snapshots; those that expire meanwhile are left out.
@@ -356,7 +406,7 @@ func factOf(s *snapshot.Snapshot) (*fact, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &fact{id: int64(s.ID), kind: s.CommitKind, user: s.CommitUser, made: s.TimeMillis, Provenance: p}
+	f := &fact{id: int64(s.ID), hash: s.Hash, kind: s.CommitKind, user: s.CommitUser, made: s.TimeMillis, Provenance: p}
 	for name, value := range s.Properties {
 		for _, e := range enginePrefixes {
 			if strings.HasPrefix(strings.ToLower(name), e) {

@@ -409,3 +409,49 @@ func TestFarStoresAreLookedAtBesideTheRequests(t *testing.T) {
 		t.Errorf("version %s after the end", v)
 	}
 }
+
+// Snapshots that only tags retain are known too; of the gaps between them nothing is said.
+func TestTaggedSnapshotsAreKnown(t *testing.T) {
+	w := newWorld(t)
+	w.ddl("CREATE TABLE a (k INT); CREATE TABLE b (k INT)")
+	j := w.job("j", "b", "INSERT INTO b SELECT k FROM a")
+	snaps := func(table string) *snapshot.Manager {
+		return snapshot.NewManager(w.svc.Catalog.TableStore(catalog.Identifier{Database: "default", Table: table}), "")
+	}
+	var made []*snapshot.Snapshot
+	for i := range int64(6) {
+		made = append(made, w.commit("a", "p", snapshot.Append, commit.Provenance{Epoch: i + 1, EpochFrom: i + 1, Pushed: true}))
+		s := w.by(j, read("a", i, i+1))
+		if i == 1 { // a cut
+			for table, s := range map[string]*snapshot.Snapshot{"a": made[1], "b": s} {
+				if err := snaps(table).CreateTag(t.Context(), snapshot.Tag{Name: "cut", Snapshot: s}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	x := w.index()
+	if all := w.rows(x, "snapshot_lineage", "snapshot", "table_name=default.b"); len(all) != 6 {
+		t.Fatalf("before: %v", all)
+	}
+	for id := snapshot.ID(1); id <= 4; id++ {
+		for _, table := range []string{"a", "b"} {
+			if err := snaps(table).Delete(t.Context(), id); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for what, x := range map[string]*lineage.Index{"the same index": x, "a new index": w.index()} {
+		for range 2 {
+			same(t, what, w.rows(x, "snapshot_lineage", "snapshot input_from input_snapshot delay_ms", "table_name=default.b"), "6 5 6 1000", "5 4 5 1000", "2 1 2 1000")
+		}
+		same(t, what, w.rows(x, "snapshot_origins", "depth table_name snapshot", "root_table=default.b", "root_snapshot=2"), "1 default.b 2", "2 default.a 2")
+	}
+	// Snapshot 7 takes one that is in a gap: nothing is said of what that was made from.
+	w.by(j, read("a", 2, 3))
+	same(t, "gap", w.rows(x, "snapshot_origins", "depth table_name snapshot delay_ms", "root_table=default.b", "root_snapshot=7"), "1 default.b 7 -")
+	if err := snaps("b").DeleteTag(t.Context(), "cut"); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "without the tag", w.rows(x, "snapshot_lineage", "snapshot", "table_name=default.b"), "7", "6", "5")
+}

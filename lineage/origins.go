@@ -122,7 +122,7 @@ func (t *tracer) before(m *made) []input {
 	h := t.shelf.of(m.table)
 	n, _ := h.at(m.first.id)
 	for _, f := range slices.Backward(h.facts[:n]) {
-		if f.user == m.first.user && f.moves() {
+		if f.id == int64(m.first.Prev.ID) {
 			out := t.writers.inputsOf(f)
 			for i := range out {
 				out[i].from, out[i].start = out[i].to, out[i].end
