@@ -191,9 +191,9 @@ await step('dead letters: seen, mended, replayed', page, async () => {
 
 await step('tables', page, async () => {
   await go(page, '/tables')
-  await page.getByRole('link', { name: 'flights_weather', exact: true }).waitFor()
+  await page.getByRole('link', { name: 'flights_weather', exact: true }).first().waitFor()
   await look(page, 'tables', { narrow: true })
-  await page.getByRole('link', { name: 'flights_weather', exact: true }).click()
+  await page.getByRole('link', { name: 'flights_weather', exact: true }).first().click()
   const views = page.getByRole('navigation', { name: 'Views' })
   for (const [tab, region] of [['Schema', 'Columns'], ['Rows', 'Rows'], ['Snapshots', 'Snapshots'], ['Partitions', 'Partitions'], ['Buckets and levels', 'Buckets'], ['Files', 'Files']]) {
     await views.getByRole('link', { name: tab, exact: true }).click()

@@ -17,37 +17,34 @@ export function Queries() {
   const now = useNow()
   const [address, change] = useAddress()
   const wanted = (address.find ?? '').toLowerCase()
+  const all = q.data ?? []
+  const states = [...new Set(all.map((x) => x.state))].sort()
+  const rows = all.filter((x) => `${x.sql} ${x.user ?? ''}`.toLowerCase().includes(wanted) && (!address.state || x.state === address.state))
   return (
     <div className="screen">
       <Head title="Queries" />
       {address.id && <One id={address.id} />}
-      <Await of={q} what="queries">{(list) => {
-        const states = [...new Set(list.map((x) => x.state))].sort()
-        const rows = list.filter((x) => `${x.sql} ${x.user ?? ''}`.toLowerCase().includes(wanted) && (!address.state || x.state === address.state))
-        return (
-          <>
-            <div className="filters">
-              <TextInput data-filter aria-label="Find a query" placeholder="Find by text or user" value={address.find ?? ''} onChange={(e) => change({ find: e.currentTarget.value || undefined })} />
-              <NativeSelect aria-label="State" data={[{ value: '', label: 'every state' }, ...states]} value={address.state ?? ''} onChange={(e) => change({ state: e.currentTarget.value || undefined })} />
-              <span className="dim">{count(rows.length)} of {count(list.length)}</span>
-            </div>
-            <Panel flush>
-              <DataTable label="Queries" rows={rows} id={(x) => x.id} empty={<Empty title={list.length === 0 ? 'No query ran yet' : 'No query fits the filter'} />}
-                columns={[
-                  { key: 'at', title: 'Asked', cell: (x) => <Ago at={x.queued_at} now={now} />, by: (x) => x.queued_at },
-                  { key: 'state', title: 'State', cell: (x) => <State of={x.state} />, by: (x) => x.state },
-                  { key: 'user', title: 'By', cell: (x) => x.user || '–', by: (x) => x.user },
-                  { key: 'sql', title: 'Statement', wide: true, cell: (x) => <><a href={`?id=${x.id}`} className="mono" onClick={(e) => { e.preventDefault(); change({ id: x.id }) }}>{brief(x.sql)}</a>{x.error && <div className="bad">{x.error}</div>}</> },
-                  { key: 'took', title: 'Took', num: true, cell: (x) => duration(took(x, now)), by: (x) => took(x, now) },
-                  { key: 'waited', title: 'Waited', num: true, cell: (x) => duration(x.started_at ? Date.parse(x.started_at) - Date.parse(x.queued_at) : undefined) },
-                  { key: 'rows', title: 'Rows', num: true, cell: (x) => count(x.rows), by: (x) => x.rows },
-                  { key: 'bytes', title: 'Data', num: true, cell: (x) => bytes(x.bytes), by: (x) => x.bytes },
-                  { key: 'do', title: 'Action', cell: (x) => open(x) && <Cancel id={x.id} /> },
-                ]} />
-            </Panel>
-          </>
-        )
-      }}</Await>
+      <div className="filters">
+        <TextInput data-filter aria-label="Find a query" placeholder="Find by text or user" value={address.find ?? ''} onChange={(e) => change({ find: e.currentTarget.value || undefined })} />
+        <NativeSelect aria-label="State" data={[{ value: '', label: 'every state' }, ...states]} value={address.state ?? ''} onChange={(e) => change({ state: e.currentTarget.value || undefined })} />
+        <span className="dim">{count(rows.length)} of {count(all.length)}</span>
+      </div>
+      <Await of={q} what="queries">{(list) => (
+        <Panel flush>
+          <DataTable label="Queries" rows={rows} id={(x) => x.id} empty={<Empty title={list.length === 0 ? 'No query ran yet' : 'No query fits the filter'} />}
+            columns={[
+              { key: 'at', title: 'Asked', cell: (x) => <Ago at={x.queued_at} now={now} />, by: (x) => x.queued_at },
+              { key: 'state', title: 'State', cell: (x) => <State of={x.state} />, by: (x) => x.state },
+              { key: 'user', title: 'By', cell: (x) => x.user || '–', by: (x) => x.user },
+              { key: 'sql', title: 'Statement', wide: true, cell: (x) => <><a href={`?id=${x.id}`} className="mono" onClick={(e) => { e.preventDefault(); change({ id: x.id }) }}>{brief(x.sql)}</a>{x.error && <div className="bad">{x.error}</div>}</> },
+              { key: 'took', title: 'Took', num: true, cell: (x) => duration(took(x, now)), by: (x) => took(x, now) },
+              { key: 'waited', title: 'Waited', num: true, cell: (x) => duration(x.started_at ? Date.parse(x.started_at) - Date.parse(x.queued_at) : undefined) },
+              { key: 'rows', title: 'Rows', num: true, cell: (x) => count(x.rows), by: (x) => x.rows },
+              { key: 'bytes', title: 'Data', num: true, cell: (x) => bytes(x.bytes), by: (x) => x.bytes },
+              { key: 'do', title: 'Action', cell: (x) => open(x) && <Cancel id={x.id} /> },
+            ]} />
+        </Panel>
+      )}</Await>
     </div>
   )
 }
