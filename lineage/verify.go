@@ -87,6 +87,9 @@ func (v *Verifier) Verify(ctx context.Context, idOrName, tag string) (any, error
 		names = v.jobs.List()
 	} else {
 		s, err := v.jobs.Show(idOrName)
+		if errors.Is(err, job.ErrNotFound) {
+			return nil, fmt.Errorf("%w; what jobs write can be verified: a table that a backfill keeps is checked by running its range again, which writes nothing where the rows are equal", err)
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -98,7 +98,8 @@ func TestBackfillCommands(t *testing.T) {
 		{[]string{"backfill", "create", "three", "--sql", statement + "x"}, "--sql:"},
 		{[]string{"backfill", "cancel", "days", "hand-0"}, "there is no such run"},
 		{[]string{"sql", "--server", p.url, "-e", "CALL sys.run_backfill('days')"}, "from is missing"},
-		{[]string{"sql", "-e", "CALL sys.create_backfill('x', 'INSERT OVERWRITE t SELECT 1')"}, ""},
+		{[]string{"verify", "daily"}, "a table that a backfill keeps is checked by running its range again"},
+		{[]string{"sql", "-e", "CALL sys.create_backfill('x', 'INSERT OVERWRITE t SELECT 1')"}, "error"},
 	} {
 		if code, _, errs := weir(t, "", c.args...); code != exitFailed || !strings.Contains(errs, c.want) {
 			t.Errorf("weir %v: exit %d, %q, want %q", c.args, code, errs, c.want)

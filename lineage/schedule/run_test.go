@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/weir-lake/weir/internal/errkind"
 	"github.com/weir-lake/weir/lineage/schedule"
@@ -132,6 +133,102 @@ func TestSlicesTogether(t *testing.T) {
 	}
 	if got, want := e.rows(t, "SELECT * FROM daily"), e.rows(t, dailyWant); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// Partitions by date, by hour and by several columns, in tables with and without key: what a slice replaces, and that
+// the merged rows are what is compared.
+func TestKindsOfPartitions(t *testing.T) {
+	for _, c := range []struct{ name, table, statement, slice, progress string }{
+		{"date", "(d DATE, n BIGINT) PARTITIONED BY (d)", "INSERT OVERWRITE t SELECT CAST(at AS DATE), COUNT(*) FROM readings WHERE at >= ${start} AND at < ${end} GROUP BY CAST(at AS DATE)", "", "www"},
+		{"date by name", "(d DATE, n BIGINT) PARTITIONED BY (d)", "INSERT OVERWRITE t PARTITION (d = CAST(${start} AS DATE)) SELECT COUNT(*) FROM readings WHERE at >= ${start} AND at < ${end}", "", "www"},
+		{"hours", "(dt STRING, h STRING, n BIGINT) PARTITIONED BY (dt, h) WITH ('partition.timestamp-pattern' = '$dt $h:00:00')",
+			"INSERT OVERWRITE t SELECT DATE_FORMAT(at, 'yyyy-MM-dd'), DATE_FORMAT(at, 'HH'), v FROM readings WHERE at >= ${start} AND at < ${end}", "1d", "www"},
+		{"a column beside the time", "(dt STRING, kind STRING, n BIGINT) PARTITIONED BY (dt, kind)",
+			"INSERT OVERWRITE t PARTITION (kind = 'a') SELECT DATE_FORMAT(at, 'yyyy-MM-dd'), v FROM readings WHERE at >= ${start} AND at < ${end}", "", "www"},
+		{"a key given twice", "(dt STRING, k INT, n BIGINT, PRIMARY KEY (dt, k) NOT ENFORCED) PARTITIONED BY (dt) WITH ('bucket' = '2', 'changelog-producer' = 'input')",
+			"INSERT OVERWRITE t SELECT DATE_FORMAT(at, 'yyyy-MM-dd'), CAST(MOD(v, 3) AS INT), CAST(7 AS BIGINT) FROM readings WHERE at >= ${start} AND at < ${end}", "", "www"},
+		{"months", "(m INT, n BIGINT) PARTITIONED BY (m) WITH ('partition.timestamp-formatter' = 'yyyyMM')",
+			"INSERT OVERWRITE t SELECT 202001, COUNT(*) FROM readings WHERE at >= ${start} AND at < ${end}", "", ""},
+		{"none", "(n BIGINT)", "INSERT OVERWRITE t SELECT COUNT(*) FROM readings WHERE at >= ${start} AND at < ${end}", "", "w"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e := open(t, objstore.NewMem(), &fakeClock{at: utc("2020-01-10 12:00:00")})
+			e.run(t, readings+"CREATE TABLE t "+c.table)
+			e.fill(t, "2020-01-01", 30)
+			if _, err := e.back.Create(t.Context(), schedule.Definition{Name: "days", SQL: c.statement, Slice: c.slice}); err != nil {
+				t.Fatal(err)
+			}
+			to, progress := "2020-01-04", c.progress
+			if progress == "" {
+				to, progress = "2020-02-01", "w" // a month
+			}
+			if r := e.byHand(t, "2020-01-01", to); r.State != schedule.Done || r.Progress != progress {
+				t.Fatalf("%+v", r)
+			}
+			want, n := e.rows(t, "SELECT * FROM t"), len(e.history(t, "t"))
+			if r := e.byHand(t, "2020-01-01", to); r.State != schedule.Done || r.Progress != strings.Repeat("=", len(progress)) {
+				t.Errorf("again: %+v", r)
+			}
+			if got := e.rows(t, "SELECT * FROM t"); len(got) == 0 || !slices.Equal(got, want) || len(e.history(t, "t")) != n {
+				t.Errorf("after the same again: %v in %d snapshots, want %v in %d", got, len(e.history(t, "t")), want, n)
+			}
+			// All is gone from the input: the partitions of the range become empty.
+			e.run(t, "SET 'execution.runtime-mode' = 'batch'; INSERT OVERWRITE readings SELECT at, v FROM readings WHERE at < TIMESTAMP '2000-01-01 00:00:00'")
+			e.byHand(t, "2020-01-01", to)
+			left := e.rows(t, "SELECT * FROM t WHERE n <> 0")
+			if len(left) != 0 {
+				t.Errorf("after the input became empty there is %v", left)
+			}
+		})
+	}
+}
+
+// Rows of a partition beside the slice are refused by its name, and nothing is written.
+func TestRowsBesideTheSlice(t *testing.T) {
+	e := startDaily(t, schedule.Definition{})
+	statement := strings.Replace(dailySQL, "at < FLOOR(${end} TO DAY)", "at < ${end} + INTERVAL '5' HOUR", 1)
+	if _, err := e.back.Create(t.Context(), schedule.Definition{Name: "wide", SQL: statement}); err != nil {
+		t.Fatal(err)
+	}
+	r, err := e.back.Run(t.Context(), "wide", schedule.Span{From: utc("2020-01-01 00:00:00"), To: utc("2020-01-02 00:00:00")}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r = e.finish(t, "wide", r.ID); r.State != schedule.Failed || !strings.Contains(r.Error, "dt=2020-01-02") || r.Attempts != 1 {
+		t.Errorf("%+v", r)
+	}
+	if n := len(e.history(t, "daily")); n != 0 {
+		t.Errorf("%d snapshots", n)
+	}
+}
+
+// A slice of low priority waits while queries do; one of normal priority does not.
+func TestBackfillsStandBack(t *testing.T) {
+	e := startDaily(t, schedule.Definition{})
+	if _, err := e.back.Create(t.Context(), schedule.Definition{Name: "urgent", SQL: dailySQL, Priority: schedule.PriorityNormal}); err != nil {
+		t.Fatal(err)
+	}
+	e.busy.Store(true)
+	span := schedule.Span{From: utc("2020-01-01 00:00:00"), To: utc("2020-01-03 00:00:00")}
+	urgent, err := e.back.Run(t.Context(), "urgent", span, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := e.finish(t, "urgent", urgent.ID); r.State != schedule.Done {
+		t.Errorf("%+v", r)
+	}
+	low, err := e.back.Run(t.Context(), "days", span, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(300 * time.Millisecond)
+	if r, err := e.back.RunOf(t.Context(), "days", low.ID); err != nil || r.State != schedule.Running || r.Finished != 0 {
+		t.Errorf("beside waiting queries: %+v, %v", r, err)
+	}
+	e.busy.Store(false)
+	if r := e.finish(t, "days", low.ID); r.State != schedule.Done || r.Progress != "==" {
+		t.Errorf("%+v", r)
 	}
 }
 
