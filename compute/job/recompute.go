@@ -36,6 +36,8 @@ type Made struct {
 	Clock  time.Time // what the query's clock is, UTC
 	flow   *stream.Dataflow
 	late   *lateSet // rows that count for nothing; nil: none
+	// letters are the rows of connectors that were dead letters, by epoch.
+	letters map[int64][]connector.DeadLetter
 }
 
 // ByWatermark reports a table into which windows are written once, when the watermark closes them: only Recompute knows
@@ -286,35 +288,19 @@ func (m *Manager) Recompute(ctx context.Context, made *Made, fn func(stream.Delt
 			release(ds)
 		}
 	}()
-	var letters map[int64][]connector.DeadLetter
 	if s, err := m.Show(made.Provenance.Job); err == nil {
-		if letters, err = m.lettersFrom(ctx, s.JobRecord, s.FromEpoch); err != nil {
+		if made.letters, err = m.lettersFrom(ctx, s.JobRecord, s.FromEpoch); err != nil {
 			return err
 		}
 	}
 	for i, in := range inputs {
-		if err := m.openInput(ctx, in, "", false); err != nil {
-			return err
-		}
 		take := func(d stream.Delta) error {
 			if d.Rows != nil {
 				changes[i] = append(changes[i], d)
 			}
 			return nil
 		}
-		from := made.Provenance.Inputs[i]
-		if in.table != nil {
-			if at := made.Inputs[i].Snapshot; at != nil {
-				err = in.table.readSnapshot(ctx, in, at, env, take)
-			}
-		} else {
-			end := connector.Offsets{}
-			for split, pos := range from.End {
-				end[split] = connector.Position(pos)
-			}
-			err = m.readAll(ctx, in, upTo{made.Provenance.Job, made.Epoch, end, letters}, env, take)
-		}
-		if err != nil {
+		if err := m.readMade(ctx, made, in, env, take); err != nil {
 			return fmt.Errorf("read %s.%s: %w", in.scan.Table.Database, in.scan.Table.Name, err)
 		}
 	}
@@ -330,6 +316,25 @@ func (m *Manager) Recompute(ctx context.Context, made *Made, fn func(stream.Delt
 		}
 	}
 	return nil
+}
+
+// readMade reads one of the inputs of made, as it was.
+func (m *Manager) readMade(ctx context.Context, made *Made, in *input, env *expr.Env, take func(stream.Delta) error) error {
+	if err := m.openInput(ctx, in, "", false); err != nil {
+		return err
+	}
+	if in.table != nil {
+		at := made.Inputs[in.index].Snapshot
+		if at == nil {
+			return nil
+		}
+		return in.table.readSnapshot(ctx, in, at, env, take)
+	}
+	end := connector.Offsets{}
+	for split, pos := range made.Provenance.Inputs[in.index].End {
+		end[split] = connector.Position(pos)
+	}
+	return m.readAll(ctx, in, upTo{made.Provenance.Job, made.Epoch, end, made.letters}, env, take)
 }
 
 // Materialize brings recomputed rows into the form of the sink table, as a job does.
