@@ -7,6 +7,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/memory"
 	"pgregory.net/rapid"
 
 	"github.com/weir-lake/weir/compute/plan"
@@ -335,4 +337,107 @@ func TestAppendTableGetsEveryRow(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 	out.Release()
+}
+
+// foldResult is what a partial-update table holds when the rows of every key are folded in canonical order.
+func foldResult(r relation) map[int64]tuple {
+	out := map[int64]tuple{}
+	for _, row := range r.rows() {
+		k := row[0].(int64)
+		if out[k] == nil {
+			out[k] = slices.Clone(row)
+		} else {
+			out[k] = foldTuple(out[k], row)
+		}
+	}
+	return out
+}
+
+func TestPartialUpdateFoldsKeysAnewThatLoseRows(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var s *sinkRun
+		asked := 0
+		s = newSinkRun(t, SinkOptions{MergeEngine: "partial-update", InsertOnly: true, Refold: func(keys arrow.RecordBatch) ([]Delta, error) {
+			asked += int(keys.NumRows())
+			var all []change
+			for _, row := range s.result.rows() {
+				all = append(all, change{1, row})
+			}
+			if len(all) == 0 {
+				return nil, nil
+			}
+			return []Delta{toDelta(t, sinkColumns, all)}, nil
+		}})
+		s.insertOnly = false // rows go too
+		for range rapid.IntRange(1, 8).Draw(t, "commits") {
+			changes := s.change()
+			if len(changes) == 0 {
+				continue
+			}
+			before := map[int64]tuple{}
+			for k, row := range s.written.rows {
+				before[k] = row
+			}
+			asked = 0
+			out, err := s.m.ApplyRevised([]Delta{toDelta(t, sinkColumns, changes)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			touched := map[int64]bool{}
+			for _, c := range changes {
+				touched[c.row[0].(int64)] = true
+			}
+			if asked != len(touched) {
+				t.Fatalf("asked for %d keys, %d are touched", asked, len(touched))
+			}
+			s.written.write(out.Write)
+			s.followed.follow(out.Changelog)
+			for _, r := range out.Replaced {
+				k := decodeTuple(t, r.Was)[0].(int64)
+				if fmt.Sprint(before[k]) != fmt.Sprint(decodeTuple(t, r.Was)) {
+					t.Fatalf("replaced %v, the table has %v", decodeTuple(t, r.Was), before[k])
+				}
+				if !bytes.Equal(s.m.Merged(r.Key), r.Now) {
+					t.Fatalf("merged row of %d is not what it was replaced by", k)
+				}
+				if r.Now == nil {
+					delete(s.written.rows, k)
+				} else {
+					s.written.rows[k] = decodeTuple(t, r.Now)
+				}
+			}
+			out.Release()
+			s.check(foldResult(s.result))
+			s.restart()
+		}
+	})
+}
+
+// decodeTuple is an encoded row of the sink's columns.
+func decodeTuple(t tester, row []byte) tuple {
+	out, err := newKindOutput(memory.DefaultAllocator, schemaOf(sinkColumns))
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	if err := out.add(KindInsert, row); err != nil {
+		t.Fatalf("%v", err)
+	}
+	batches := out.finish()
+	defer batches[0].Rows.Release()
+	return fromDelta(Delta{Rows: batches[0].Rows})[0].row
+}
+
+func TestAppendTableLosesRows(t *testing.T) {
+	m, err := NewMaterializer(SinkOptions{Columns: sinkColumns, InsertOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := m.Apply([]Delta{toDelta(t, sinkColumns, []change{{-2, tuple{int64(1), nil, "x"}}, {1, tuple{int64(2), nil, nil}}})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Release()
+	if got := fmt.Sprint(fromDelta(Delta{Rows: out.Removed[0].Rows}), len(out.Write[0].Kinds)); got != "[{1 [1 <nil> x]} {1 [1 <nil> x]}] 1" {
+		t.Errorf("got %s", got)
+	}
 }
