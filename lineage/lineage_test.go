@@ -57,6 +57,20 @@ func TestEdgesBetweenTables(t *testing.T) {
 		"default.file default.src ann batch - 1 file:f.csv=9:90:90:e - -")
 }
 
+func TestTablesThroughAll(t *testing.T) {
+	w, _, _ := chain(t)
+	w.ddl("CREATE TABLE counted (n BIGINT)")
+	w.job("counts", "counted", "INSERT INTO counted SELECT COUNT(*) FROM src") // which names no column
+	x := w.index()
+	sorted := func(rows []string) []string { slices.Sort(rows); return rows }
+	same(t, "up", sorted(w.rows(x, "table_origins", "depth source", "target=default.outt")), "1 default.dim", "1 default.mid", "2 default.src", "3 default.file")
+	same(t, "down", sorted(w.rows(x, "table_origins", "depth target", "source=default.src")), "1 default.counted", "1 default.mid", "2 default.outt")
+	same(t, "one step", w.rows(x, "table_origins", "target", "source=default.mid", "depth=1"), "default.outt")
+	if all := w.rows(x, "table_origins", "source"); len(all) != 9 {
+		t.Errorf("all: %v", all)
+	}
+}
+
 func TestColumnsDirectAndThroughAll(t *testing.T) {
 	w, _, _ := chain(t)
 	x := w.index()

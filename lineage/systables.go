@@ -26,6 +26,7 @@ func (x *Index) Tables() map[string]session.SystemTable {
 	return map[string]session.SystemTable{
 		"table_lineage": &sysTable{cols: columns("source", str, "target", str, "job", str, "kind", str, "state", str, "snapshot", num,
 			"source_version", str, "delay_last_ms", num, "delay_p50_ms", num, "delay_p99_ms", num), rows: x.edgeRows},
+		"table_origins": &sysTable{cols: columns("source", str, "target", str, "depth", num), rows: x.tableReachRows},
 		"column_lineage": &sysTable{cols: columns("source_table", str, "source_column", str, "target_table", str, "target_column", str,
 			"kind", str, "direct", yes, "job", str), rows: x.columnRows},
 		"column_origins": &sysTable{cols: columns("source_table", str, "source_column", str, "target_table", str, "target_column", str,
@@ -192,6 +193,45 @@ func (x *Index) edgeRows(ctx context.Context, _ where) ([][]any, error) {
 			row[7], row[8], row[9] = d.Last, d.P50, d.P99
 		}
 		out = append(out, row)
+	}
+	return out, nil
+}
+
+// tableReachRows follows the tables that a query names: from their end if it names that, else from their beginning.
+func (x *Index) tableReachRows(ctx context.Context, w where) ([][]any, error) {
+	v, err := x.view(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	_, bySource := w.text("source")
+	_, byTarget := w.text("target")
+	ask, name := Ask{Direction: Up, Depth: w.most("depth")}, "target"
+	if bySource && !byTarget {
+		ask.Direction, name = Down, "source"
+	}
+	edges := v.edges()
+	starts := map[string]bool{}
+	for _, e := range edges {
+		starts[e.From], starts[e.To] = true, true
+	}
+	var out [][]any
+	for start := range starts {
+		if !w.may(name, start) {
+			continue
+		}
+		distance := map[string]int{start: 0}
+		near(edges, start, ask, distance)
+		for t, d := range distance {
+			switch {
+			case d < 0:
+				out = append(out, []any{t, start, int64(-d)})
+			case d > 0:
+				out = append(out, []any{start, t, int64(d)})
+			}
+		}
+		if len(out) > originsMax {
+			return nil, errTooMany
+		}
 	}
 	return out, nil
 }
