@@ -23,6 +23,14 @@ var epochRows = []int{1, 100, 100_000}
 // epochRowsTotal are the rows that go through epochs of every size.
 const epochRowsTotal = 5000
 
+// sizesOfEpochs are epochRows, in the short form only the one between.
+func sizesOfEpochs() []int {
+	if testing.Short() {
+		return epochRows[1:2]
+	}
+	return epochRows
+}
+
 // pendingEpochs are how many epochs of a source may wait for its job, which then takes them into one commit.
 const pendingEpochs = 2
 
@@ -31,7 +39,7 @@ func TestDemoDoesNotDependOnEpochSizes(t *testing.T) {
 	until := "2013-01-02 21:00:00" // the first 5,000 events and some, with departures and arrivals
 	data := t.TempDir()
 	ref := openReference(t, filepath.ToSlash(filepath.Join(data, "flights")))
-	for _, n := range epochRows {
+	for _, n := range sizesOfEpochs() {
 		e := testEngine(t, "mem:") // thousands of commits, whose durability is not the question
 		if err := e.jobs.Start(t.Context()); err != nil {
 			t.Fatal(err)
@@ -200,7 +208,7 @@ func TestStreamEqualsBatchAtEveryEpochSize(t *testing.T) {
 	for _, q := range ordinary {
 		want := scripted(t, e, "batch", 1, false, q)
 		slices.Sort(want)
-		for _, n := range epochRows {
+		for _, n := range sizesOfEpochs() {
 			got := scripted(t, e, "streaming", n, false, q)
 			slices.Sort(got)
 			sameRows(t, fmt.Sprintf("%s\nin epochs of %d rows", q, n), got, want)

@@ -85,6 +85,9 @@ func TestPeersReadTheSameRows(t *testing.T) {
 
 // One table written in turn by weir and Java: all readers agree after each turn, and what reads it downstream follows.
 func TestJavaWritesInTurn(t *testing.T) {
+	if testing.Short() {
+		t.Skip("two other engines have to start")
+	}
 	java, python := peer.Java(t), peer.Pypaimon(t)
 	warehouse := t.TempDir()
 	e := testEngine(t, warehouse)
@@ -122,6 +125,9 @@ func TestJavaWritesInTurn(t *testing.T) {
 
 // The same replay with the warehouse on a real S3 server ends with the same rows.
 func TestReplayOnS3(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a server has to start")
+	}
 	server := s3test.Start(t)
 	until := soakUntil(t, "2013-01-04 00:00:00")
 	data := t.TempDir()
@@ -141,6 +147,9 @@ func TestReplayOnS3(t *testing.T) {
 // The same rows through a real Kafka: events produced by one job, landed by another. A flight's events have one key, so
 // one partition and their order: the newest one says when the row was last heard of.
 func TestReplayThroughKafka(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a broker has to start")
+	}
 	broker := peer.Kafka(t)
 	until := soakUntil(t, "2013-01-03 00:00:00")
 	warehouse, data := t.TempDir(), t.TempDir()
