@@ -15,6 +15,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
+	"github.com/weir-lake/weir/compute/plan"
 	"github.com/weir-lake/weir/compute/stream"
 	"github.com/weir-lake/weir/lineage"
 )
@@ -51,7 +52,7 @@ func plantInState(t *testing.T, e *engine, warehouse, jobID string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	flow, err := stream.Compile(sink.Input, stream.Options{AppendOnly: nil})
+	flow, err := stream.Compile(sink.Input, stream.Options{AppendOnly: func(s *plan.Scan) bool { return len(s.Table.PrimaryKey) == 0 }}) // as the job does
 	if err != nil {
 		t.Fatal(err)
 	}
