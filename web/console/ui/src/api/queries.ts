@@ -1,5 +1,5 @@
 // What screens ask for, by name, so that the same answer is shared between them.
-import { queryOptions } from '@tanstack/react-query'
+import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query'
 import { client, unwrap } from './client'
 
 /** How often views that change by themselves are asked for, in milliseconds. */
@@ -23,10 +23,20 @@ export const jobQuery = (id: string) => queryOptions({
   refetchInterval: every.live,
 })
 
-export const queriesQuery = queryOptions({
-  queryKey: ['queries'],
-  queryFn: async ({ signal }) => (await unwrap(client.GET('/v1/queries', { signal }))).items,
-  refetchInterval: every.live,
+export const queryStates = ['queued', 'running', 'done', 'failed', 'canceled'] as const
+
+interface QueryFilter { state?: (typeof queryStates)[number]; search?: string }
+
+const queriesPage = 200
+
+/** Queries that run or wait, and the history behind them, page by page. */
+export const queriesQuery = (filter: QueryFilter) => infiniteQueryOptions({
+  queryKey: ['queries', filter], initialPageParam: undefined as number | undefined, refetchInterval: every.live, placeholderData: keepPreviousData,
+  queryFn: async ({ signal, pageParam }) => (await unwrap(client.GET('/v1/queries', { signal, params: { query: { ...filter, before_ms: pageParam, limit: queriesPage } } }))).items,
+  getNextPageParam: (last) => {
+    const ended = last.at(-1)?.ended_at
+    return last.length === queriesPage && ended ? Date.parse(ended) : undefined
+  },
 })
 
 export const tableQuery = (db: string, table: string) => queryOptions({
@@ -40,6 +50,14 @@ export const summaryQuery = queryOptions({
   queryFn: async ({ signal }) => unwrap(client.GET('/v1/health/summary', { signal })),
   refetchInterval: every.live,
 })
+
+const ranks = ['reader', 'writer', 'operator', 'admin'] as const
+export type Role = (typeof ranks)[number]
+
+/** Whether a role includes another. Before the service has said who calls, nothing is held back: it decides anyway. */
+export function includes(has: Role | undefined, needs: Role): boolean {
+  return has === undefined || ranks.indexOf(has) >= ranks.indexOf(needs)
+}
 
 export const meQuery = queryOptions({
   queryKey: ['me'], staleTime: 60_000,

@@ -1,7 +1,8 @@
 // Doing something: a button, a question before what cannot be taken back, and what came of it.
 import { Button, CloseButton, Modal, type ButtonProps } from '@mantine/core'
-import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState, useSyncExternalStore, type ReactNode } from 'react'
+import { includes, meQuery, type Role } from '../api/queries'
 import { ErrorBox } from './states'
 
 interface Note { id: number; text: string; error?: unknown }
@@ -48,10 +49,14 @@ interface ActionProps extends ButtonProps {
   /** Asked before; without it the button acts at once. */
   confirm?: ReactNode
   title?: string
+  /** The least role that may do it. */
+  needs?: Role
 }
 
 /** A button that does something on the service. Everything shown is asked for again afterwards. */
-export function Action({ run, children, confirm, ...rest }: ActionProps) {
+export function Action({ run, children, confirm, needs = 'operator', ...rest }: ActionProps) {
+  const me = useQuery(meQuery)
+  const may = includes(me.data?.role, needs)
   const queries = useQueryClient()
   const [asking, ask] = useState(false)
   const m = useMutation({
@@ -65,7 +70,7 @@ export function Action({ run, children, confirm, ...rest }: ActionProps) {
   })
   return (
     <>
-      <Button {...rest} loading={m.isPending} onClick={() => (confirm ? ask(true) : m.mutate())}>{children}</Button>
+      <Button {...rest} disabled={rest.disabled || !may} title={may ? rest.title : `This needs the role ${needs}.`} loading={m.isPending} onClick={() => (confirm ? ask(true) : m.mutate())}>{children}</Button>
       {confirm && (
         <Modal opened={asking} onClose={() => ask(false)} title={`${children}?`} closeButtonProps={{ 'aria-label': 'Close' }}>
           <p style={{ marginTop: 0 }}>{confirm}</p>

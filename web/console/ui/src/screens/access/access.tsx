@@ -43,7 +43,7 @@ function Users({ me }: { me: string }) {
           { key: 'do', title: 'Action', cell: (u) => (
             <span className="actions">
               <NewPassword name={u.name} />
-              <Action size="compact-xs" disabled={u.name === me} confirm={`${u.name} cannot sign in any more, and is signed out everywhere.`} run={async () => { await unwrap(client.DELETE('/v1/users/{name}', { params: { path: { name: u.name } } })); return `${u.name} is deleted.` }}>Delete</Action>
+              <Action needs="admin" size="compact-xs" disabled={u.name === me} confirm={`${u.name} cannot sign in any more, and is signed out everywhere.`} run={async () => { await unwrap(client.DELETE('/v1/users/{name}', { params: { path: { name: u.name } } })); return `${u.name} is deleted.` }}>Delete</Action>
             </span>
           ) },
         ]} />
@@ -128,7 +128,7 @@ function Tokens() {
           { key: 'made', title: 'Made', cell: (t) => <Ago at={t.created} now={now} />, by: (t) => t.created },
           { key: 'used', title: 'Last used', cell: (t) => <Ago at={t.used} now={now} />, by: (t) => t.used },
           { key: 'expires', title: 'Expires (UTC)', cell: (t) => (t.expires ? <span className={Date.parse(t.expires) < now ? 'bad' : ''}>{utc(t.expires)}</span> : 'never'), by: (t) => t.expires },
-          { key: 'do', title: 'Action', cell: (t) => <Action size="compact-xs" confirm={`Whatever uses the token ${t.name} is refused from now on.`} run={async () => { await unwrap(client.DELETE('/v1/tokens/{id}', { params: { path: { id: t.id } } })); return `The token ${t.name} is revoked.` }}>Revoke</Action> },
+          { key: 'do', title: 'Action', cell: (t) => <Action needs="admin" size="compact-xs" confirm={`Whatever uses the token ${t.name} is refused from now on.`} run={async () => { await unwrap(client.DELETE('/v1/tokens/{id}', { params: { path: { id: t.id } } })); return `The token ${t.name} is revoked.` }}>Revoke</Action> },
         ]} />
     )}</Await></Panel>
   )

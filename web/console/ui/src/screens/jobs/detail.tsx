@@ -22,6 +22,7 @@ export function JobDetail() {
   const tab = address.tab ?? 'graph'
   return (
     <div className="screen">
+      {!job.data && <Head title={id} crumb="Jobs" />}
       <Await of={job} what={`job ${id}`}>{(j) => (
         <>
           <Head title={j.name} crumb="Jobs"><State of={j.state} /><Actions job={j} /></Head>

@@ -1,8 +1,8 @@
-import { NativeSelect, TextInput } from '@mantine/core'
-import { useQuery } from '@tanstack/react-query'
+import { Button, NativeSelect, TextInput } from '@mantine/core'
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { client, unwrap, type Schemas } from '../../api/client'
-import { every, queriesQuery } from '../../api/queries'
+import { every, queriesQuery, queryStates } from '../../api/queries'
 import { bytes, count, duration, utc } from '../../lib/format'
 import { Action } from '../../ui/action'
 import { Ago, Head, Panel, Stat, State, Stats, TableLink, useAddress, useNow } from '../../ui/parts'
@@ -13,25 +13,22 @@ type Info = Schemas['Info']
 
 /** Queries that run, wait, or have ended; ?id= shows one. */
 export function Queries() {
-  const q = useQuery(queriesQuery)
   const now = useNow()
   const [address, change] = useAddress()
-  const wanted = (address.find ?? '').toLowerCase()
-  const all = q.data ?? []
-  const states = [...new Set(all.map((x) => x.state))].sort()
-  const rows = all.filter((x) => `${x.sql} ${x.user ?? ''}`.toLowerCase().includes(wanted) && (!address.state || x.state === address.state))
+  const q = useInfiniteQuery(queriesQuery({ search: address.find, state: queryStates.find((s) => s === address.state) }))
+  const rows = q.data?.pages.flat() ?? []
   return (
     <div className="screen">
       <Head title="Queries" />
       {address.id && <One id={address.id} />}
       <div className="filters">
-        <TextInput data-filter aria-label="Find a query" placeholder="Find by text or user" value={address.find ?? ''} onChange={(e) => change({ find: e.currentTarget.value || undefined })} />
-        <NativeSelect aria-label="State" data={[{ value: '', label: 'every state' }, ...states]} value={address.state ?? ''} onChange={(e) => change({ state: e.currentTarget.value || undefined })} />
-        <span className="dim">{count(rows.length)} of {count(all.length)}</span>
+        <TextInput data-filter aria-label="Find a query" placeholder="Find by text" value={address.find ?? ''} onChange={(e) => change({ find: e.currentTarget.value || undefined })} />
+        <NativeSelect aria-label="State" data={[{ value: '', label: 'every state' }, ...queryStates]} value={address.state ?? ''} onChange={(e) => change({ state: e.currentTarget.value || undefined })} />
+        <span className="dim">{count(rows.length)}{q.hasNextPage ? ' and older ones' : ''}</span>
       </div>
-      <Await of={q} what="queries">{(list) => (
+      <Await of={{ data: q.data && rows, error: q.error }} what="queries">{(list) => (
         <Panel flush>
-          <DataTable label="Queries" rows={rows} id={(x) => x.id} empty={<Empty title={list.length === 0 ? 'No query ran yet' : 'No query fits the filter'} />}
+          <DataTable label="Queries" rows={list} id={(x) => x.id} empty={<Empty title={address.find || address.state ? 'No query fits the filter' : 'No query ran yet'} />}
             columns={[
               { key: 'at', title: 'Asked', cell: (x) => <Ago at={x.queued_at} now={now} />, by: (x) => x.queued_at },
               { key: 'state', title: 'State', cell: (x) => <State of={x.state} />, by: (x) => x.state },
@@ -43,6 +40,7 @@ export function Queries() {
               { key: 'bytes', title: 'Data', num: true, cell: (x) => bytes(x.bytes), by: (x) => x.bytes },
               { key: 'do', title: 'Action', cell: (x) => open(x) && <Cancel id={x.id} /> },
             ]} />
+          {q.hasNextPage && <div className="empty"><Button loading={q.isFetchingNextPage} onClick={() => void q.fetchNextPage()}>Older ones</Button></div>}
         </Panel>
       )}</Await>
     </div>
@@ -63,7 +61,7 @@ function brief(sql: string): string {
 }
 
 function Cancel({ id }: { id: string }) {
-  return <Action size="compact-xs" run={async () => { await unwrap(client.DELETE('/v1/queries/{id}', { params: { path: { id } } })); return 'The query is cancelled.' }}>Cancel</Action>
+  return <Action size="compact-xs" needs="reader" run={async () => { await unwrap(client.DELETE('/v1/queries/{id}', { params: { path: { id } } })); return 'The query is cancelled.' }}>Cancel</Action>
 }
 
 function One({ id }: { id: string }) {

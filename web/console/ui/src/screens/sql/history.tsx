@@ -1,5 +1,5 @@
 import { TextInput } from '@mantine/core'
-import { useQuery } from '@tanstack/react-query'
+import { useInfiniteQuery } from '@tanstack/react-query'
 import { queriesQuery } from '../../api/queries'
 import { count, duration } from '../../lib/format'
 import { Ago, State, useAddress, useNow } from '../../ui/parts'
@@ -8,15 +8,14 @@ import { DataTable } from '../../ui/table'
 
 /** Statements that ran; a click opens one in a tab. */
 export function History({ onOpen }: { onOpen: (sql: string) => void }) {
-  const q = useQuery(queriesQuery)
   const now = useNow()
   const [address, change] = useAddress()
-  const wanted = (address.find ?? '').toLowerCase()
+  const q = useInfiniteQuery(queriesQuery({ search: address.find }))
   return (
-    <Await of={q} what="the history">{(list) => (
+    <Await of={{ data: q.data?.pages.flat(), error: q.error }} what="the history">{(list) => (
       <>
         <TextInput m={8} w={280} data-filter placeholder="Find a statement" aria-label="Find a statement" value={address.find ?? ''} onChange={(e) => change({ find: e.currentTarget.value || undefined })} />
-        <DataTable label="History" sortAs="hsort" rows={list.filter((x) => x.sql.toLowerCase().includes(wanted))} id={(x) => x.id}
+        <DataTable label="History" sortAs="hsort" rows={list} id={(x) => x.id}
           empty={<Empty title="No statement ran yet" />}
           columns={[
             { key: 'at', title: 'When', cell: (x) => <Ago at={x.queued_at} now={now} />, by: (x) => x.queued_at },

@@ -22,6 +22,7 @@ export function TableView() {
   const tab = address.tab ?? 'schema'
   return (
     <div className="screen">
+      {!q.data && <Head title={db === 'default' ? table : `${db}.${table}`} crumb="Tables" />}
       <Await of={q} what={`table ${db}.${table}`}>{(t) => {
         const stored = t.kind === 'table' || t.kind === 'materialized' || (t.kind === 'system' && !!t.snapshot)
         const tabs: [string, string][] = [['schema', 'Schema'], ['sample', 'Rows'],
