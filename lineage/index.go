@@ -29,8 +29,9 @@ type Index struct {
 	plans     *plans
 	mu        struct {
 		sync.Mutex
-		sign    uint64
-		columns *columnIndex // of the hops with that signature
+		sign     uint64
+		columns  *columnIndex // of the hops with that signature
+		datasets *datasets
 	}
 }
 

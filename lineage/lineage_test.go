@@ -469,3 +469,31 @@ func TestTaggedSnapshotsAreKnown(t *testing.T) {
 	}
 	same(t, "without the tag", w.rows(x, "snapshot_lineage", "snapshot", "table_name=default.b"), "7", "6", "5")
 }
+
+// What an observer is told: jobs with the versions of their newest snapshot, and each batch statement's snapshot.
+func TestRuns(t *testing.T) {
+	w, _, _ := chain(t)
+	runs, err := w.index().Runs(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range runs {
+		line := r.Writer.String() + " " + r.Output.Table + "@" + r.Output.Version + " <-"
+		for _, in := range r.Inputs {
+			line += " " + in.Table + "@" + in.Version
+		}
+		if len(r.Output.Columns) == 0 || r.SQL == "" || r.Committed == 0 || len(r.Columns) == 0 || (r.Job == nil) != (r.Writer.Kind == lineage.WriterBatch) {
+			t.Errorf("%+v", r)
+		}
+		got = append(got, line)
+	}
+	same(t, "runs", got, "sums default.mid@2 <- default.src@3", "joined default.outt@2 <- default.dim@1 default.mid@2",
+		"ann default.src@1 <- default.file@file:f.csv=9:90:90:e")
+	if in := runs[2].Inputs[0]; in.Path != "" || in.Options["path"] != "f.csv" {
+		t.Errorf("%+v", in)
+	}
+	if out := runs[0].Output; out.Path != "default.db/mid" || out.Options != nil {
+		t.Errorf("%+v", out)
+	}
+}

@@ -3,6 +3,8 @@ package lineage
 import (
 	"context"
 	"slices"
+	"sync"
+	"time"
 
 	"github.com/weir-lake/weir/compute/job"
 	"github.com/weir-lake/weir/internal/errkind"
@@ -36,7 +38,7 @@ func (x *Index) Runs(ctx context.Context) ([]Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	sets := datasets{x: x, known: map[string]Dataset{}}
+	sets := x.described()
 	var out []Run
 	for _, h := range v.hops {
 		switch h.writer.Kind {
@@ -82,10 +84,28 @@ func (r *Run) at(v *view, f *fact) {
 	}
 }
 
+// describedFor is how long the description of a table is told again: schemas change seldom, and an observer asks often.
+const describedFor = time.Minute
+
 // datasets reads the schemas of tables, each once.
 type datasets struct {
 	x     *Index
-	known map[string]Dataset
+	until time.Time
+	mu    struct {
+		sync.Mutex
+		known map[string]Dataset
+	}
+}
+
+// described is what is known of tables, begun anew every now and then.
+func (x *Index) described() *datasets {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if now := x.now(); x.mu.datasets == nil || now.After(x.mu.datasets.until) {
+		x.mu.datasets = &datasets{x: x, until: now.Add(describedFor)}
+		x.mu.datasets.mu.known = map[string]Dataset{}
+	}
+	return x.mu.datasets
 }
 
 func (d *datasets) run(ctx context.Context, h *hop) (Run, error) {
@@ -104,7 +124,10 @@ func (d *datasets) run(ctx context.Context, h *hop) (Run, error) {
 
 // of describes a table; one that is not there any more has its name only.
 func (d *datasets) of(ctx context.Context, table string) (Dataset, error) {
-	if known, ok := d.known[table]; ok {
+	d.mu.Lock()
+	known, ok := d.mu.known[table]
+	d.mu.Unlock()
+	if ok {
 		return known, nil
 	}
 	out := Dataset{Table: table}
@@ -124,6 +147,8 @@ func (d *datasets) of(ctx context.Context, table string) (Dataset, error) {
 	case !errkind.Is(err, errkind.NotFound):
 		return out, err
 	}
-	d.known[table] = out
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.mu.known[table] = out
 	return out, nil
 }
