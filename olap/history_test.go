@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/weir-lake/weir/compute/expr"
-	"github.com/weir-lake/weir/compute/plan"
 	"github.com/weir-lake/weir/compute/session"
 	"github.com/weir-lake/weir/internal/errkind"
 	"github.com/weir-lake/weir/storage/meta"
@@ -41,7 +39,7 @@ func TestHistoryOutlivesTheProcess(t *testing.T) {
 		user, sql string
 		err       error
 	}{{"ann", "SELECT 1", nil}, {"bob", "SELECT 100%_of", errkind.New(errkind.Invalid, "no")}, {"ann", "select\x00 TWO", errkind.New(errkind.Canceled, "gone")}} {
-		rec := r.add(fmt.Sprint("q", i), session.Query{User: q.user, SQL: q.sql, Root: oneRow}, func(error) {})
+		rec := r.add(Info{ID: fmt.Sprint("q", i), User: q.user, SQL: q.sql, Engine: engine, Class: "stateless"}, func(error) {})
 		now = now.Add(time.Second)
 		r.running(rec)
 		r.setCut(rec, &session.Cut{Level: "cut", Epoch: 7, Snapshots: map[string]int64{"default.t": int64(i)}})
@@ -49,7 +47,7 @@ func TestHistoryOutlivesTheProcess(t *testing.T) {
 		now = now.Add(time.Second)
 		r.end(rec, q.err)
 	}
-	live := r.add("q9", session.Query{User: "ann", SQL: "SELECT 9", Root: oneRow}, func(error) {})
+	live := r.add(Info{ID: "q9", User: "ann", SQL: "SELECT 9", Engine: engine}, func(error) {})
 	s := &Service{opts: Options{History: h}, queries: r}
 	find := func(f Filter) string {
 		t.Helper()
@@ -123,6 +121,3 @@ func TestHistoryIsBounded(t *testing.T) {
 		t.Errorf("%d kept, %v", n, err)
 	}
 }
-
-// oneRow is the least plan there is.
-var oneRow = &plan.Values{Rows: [][]expr.Expr{{}}}

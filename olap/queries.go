@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/weir-lake/weir/compute/plan"
 	"github.com/weir-lake/weir/compute/session"
 	"github.com/weir-lake/weir/internal/errkind"
 )
@@ -80,18 +79,18 @@ func newRegistry(now func() time.Time, keep *History, onEnd func(Info)) *registr
 	return r
 }
 
-func (r *registry) add(id string, q session.Query, cancel context.CancelCauseFunc) *record {
-	text := q.SQL
-	if len(text) > sqlMax {
-		text = strings.ToValidUTF8(text[:sqlMax], "") + " .."
+// add takes up a query of which id, user, text, engine and class are known.
+func (r *registry) add(q Info, cancel context.CancelCauseFunc) *record {
+	if len(q.SQL) > sqlMax {
+		q.SQL = strings.ToValidUTF8(q.SQL[:sqlMax], "") + " .."
 	}
-	text = strings.ReplaceAll(text, "\x00", "") // no database stores it
+	q.SQL = strings.ReplaceAll(q.SQL, "\x00", "") // no database stores it
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.mu.seq++
-	rec := &record{seq: r.mu.seq, cancel: cancel, info: Info{ID: id, User: q.User, SQL: text, State: Queued, QueuedAt: r.now().UTC(),
-		Engine: engine, Class: plan.WorstClass(q.Root).String()}}
-	r.mu.live[id] = rec
+	q.State, q.QueuedAt = Queued, r.now().UTC()
+	rec := &record{seq: r.mu.seq, cancel: cancel, info: q}
+	r.mu.live[q.ID] = rec
 	return rec
 }
 

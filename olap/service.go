@@ -153,7 +153,7 @@ func (s *Service) Query(ctx context.Context, q session.Query) (session.Rows, err
 		limited, stopTimer := context.WithTimeoutCause(ctx, s.opts.Timeout, errTime(s.opts.Timeout))
 		ctx, stop = limited, func() { stopTimer(); cancel(nil) }
 	}
-	rec := s.queries.add(uuid.NewString(), q, cancel)
+	rec := s.queries.add(Info{ID: uuid.NewString(), User: q.User, SQL: q.SQL, Engine: engine, Class: plan.WorstClass(q.Root).String()}, cancel)
 	rows, err := s.start(ctx, rec, q)
 	if err != nil {
 		err = ended(ctx, err)

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -13,17 +12,23 @@ import (
 	"github.com/weir-lake/weir/compute/connector"
 	"github.com/weir-lake/weir/compute/job"
 	"github.com/weir-lake/weir/compute/stream"
+	"github.com/weir-lake/weir/internal/errkind"
+	"github.com/weir-lake/weir/olap"
 	"github.com/weir-lake/weir/table/rowjson"
 	"github.com/weir-lake/weir/table/schema"
+	"github.com/weir-lake/weir/web/audit"
+	"github.com/weir-lake/weir/web/auth"
 )
 
 // streamChanges sends the changes of a query that never ends as NDJSON: members _epoch and _kind, then
-// the columns. It ends with the client, the time limit or the service.
-func (a *API) streamChanges(ctx context.Context, s *job.Stream, bigIntString bool, release func()) *huma.StreamResponse {
+// the columns. It ends with the client, the time limit or the service, or when it is canceled as other queries are.
+func (a *API) streamChanges(ctx context.Context, text string, s *job.Stream, bigIntString bool, release func()) *huma.StreamResponse {
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		defer release()
-		ctx, stop := context.WithCancel(ctx)
+		ctx, cancel := context.WithCancelCause(ctx)
+		stop := func() { cancel(nil) }
 		defer stop()
+		query := a.opts.Queries.Track(auth.User(ctx), text, engineWeir, cancel)
 		go func() {
 			select {
 			case <-a.closing:
@@ -34,12 +39,19 @@ func (a *API) streamChanges(ctx context.Context, s *job.Stream, bigIntString boo
 		_, w := humachi.Unwrap(hc)
 		w.Header().Set("Content-Type", typeNDJSON)
 		w.Header().Set(HeaderChanges, "true")
-		c := &changeWriter{w: w, to: http.NewResponseController(w)}
+		w.Header().Set(headerQuery, query.ID())
+		w.Header().Set(headerAbout, engineWeir)
+		c := &changeWriter{w: w, to: http.NewResponseController(w), query: query}
 		err := c.open(s, bigIntString)
 		if err == nil {
 			err = s.Changelog(ctx, c.epoch)
 		}
-		if err != nil && (ctx.Err() == nil || errors.Is(context.Cause(ctx), errTimeout)) {
+		if cause := context.Cause(ctx); cause != nil && errkind.Is(cause, errkind.Canceled) {
+			err = cause // rather than what that did to the stream
+		}
+		query.End(err)
+		if err != nil && hc.Context().Err() == nil {
+			audit.NoteError(ctx, err)
 			held := holdBuffer{}
 			if out := (&ndjsonWriter{out: &held}); out.fail(ProblemOf(timedOut(ctx, err))) {
 				_, _ = held.WriteTo(w) // a client that has gone needs no reason
@@ -50,10 +62,11 @@ func (a *API) streamChanges(ctx context.Context, s *job.Stream, bigIntString boo
 
 // changeWriter writes changes as lines.
 type changeWriter struct {
-	w   http.ResponseWriter
-	to  *http.ResponseController
-	enc *rowjson.Encoder
-	buf []byte
+	w     http.ResponseWriter
+	to    *http.ResponseController
+	enc   *rowjson.Encoder
+	buf   []byte
+	query *olap.Tracked
 }
 
 func (c *changeWriter) open(s *job.Stream, bigIntString bool) (err error) {
@@ -77,5 +90,10 @@ func (c *changeWriter) epoch(e int64, changes []stream.RowChanges) error {
 	if _, err := c.w.Write(c.buf); err != nil {
 		return fmt.Errorf("send changes: %w", err)
 	}
+	rows := int64(0)
+	for _, ch := range changes {
+		rows += int64(len(ch.Kinds))
+	}
+	c.query.Count(rows, int64(len(c.buf)))
 	return c.to.Flush()
 }

@@ -134,7 +134,7 @@ func (a *API) query(ctx context.Context, in *queryInput) (*huma.StreamResponse, 
 			release()
 			return nil, errkind.New(errkind.Invalid, "this query never ends: ask for format ndjson to see its changes, or SET 'execution.runtime-mode' = 'batch' for what there is now")
 		}
-		return a.streamChanges(ctx, res.Stream, in.BigInt == "string", release), nil
+		return a.streamChanges(ctx, in.Body.SQL, res.Stream, in.BigInt == "string", release), nil
 	case res.Rows == nil:
 		release()
 		return done(QueryDone{res.Message, res.Job}), nil
