@@ -441,3 +441,41 @@ func TestAppendTableLosesRows(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// A sink's state from a checkpoint is bytes that may be damaged: they are taken, or refused as such.
+func FuzzMaterializerRestore(f *testing.F) {
+	opts := []SinkOptions{
+		{Columns: sinkColumns, Key: []int{0}},
+		{Columns: sinkColumns, Key: []int{0}, Unique: true},
+		{Columns: sinkColumns, Key: []int{0}, MergeEngine: "partial-update", InsertOnly: true},
+	}
+	for i, o := range opts {
+		m, err := NewMaterializer(o)
+		if err != nil {
+			f.Fatal(err)
+		}
+		out, err := m.Apply([]Delta{toDelta(f, sinkColumns, []change{{1, tuple{int64(1), int64(5), "a"}}, {1, tuple{int64(2), nil, "b"}}})})
+		if err != nil {
+			f.Fatal(err)
+		}
+		out.Release()
+		var b bytes.Buffer
+		if err := m.Checkpoint(&b); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(i, b.Bytes())
+		f.Add(i, b.Bytes()[:b.Len()/2])
+	}
+	f.Fuzz(func(t *testing.T, i int, b []byte) {
+		if i < 0 || i >= len(opts) {
+			return
+		}
+		m, err := NewMaterializer(opts[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Restore(bytes.NewReader(b)); err != nil && !errkind.Is(err, errkind.Corrupt) && !errors.Is(err, ErrOtherPlan) {
+			t.Fatalf("error %v is of another kind", err)
+		}
+	})
+}

@@ -212,3 +212,30 @@ func BenchmarkLoad(b *testing.B) {
 		}
 	}
 }
+
+// A recorded position is text from the log or a snapshot: whatever it says, it is a place in the replay or an error.
+func FuzzPosition(f *testing.F) {
+	src := open(f, connector.Context{Bounded: true}, Options{}, provider(f, events(30, 1), 7))
+	to, _, err := src.Poll(f.Context(), nil, 10)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for split, p := range to {
+		f.Add(split, string(p))
+	}
+	f.Add(split, "-1/x")
+	f.Add(split, "31/")
+	f.Fuzz(func(t *testing.T, split, text string) {
+		from := connector.Offsets{split: connector.Position(text)}
+		next, _, err := src.Poll(t.Context(), from, 5)
+		if err != nil {
+			if !errkind.Is(err, errkind.Corrupt) {
+				t.Fatalf("%q: %v", text, err)
+			}
+			return
+		}
+		if err := src.Read(t.Context(), from, next, func(connector.Chunk) error { return nil }); err != nil {
+			t.Fatalf("%q was taken, and then: %v", text, err)
+		}
+	})
+}
