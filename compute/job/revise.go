@@ -79,6 +79,9 @@ func (m *Manager) Revise(ctx context.Context, r Revision, decided func(*Revision
 	rec, err := v.decide(ctx, r)
 	if err != nil {
 		<-v.slot
+		if ferr := m.forget(context.WithoutCancel(ctx), r.ID, r.Table); ferr != nil {
+			m.opts.Logger.Warn("revision_left_behind", "revision", r.ID, "error", ferr)
+		}
 		return nil, fmt.Errorf("revise %s: nothing was changed: %w", r.Table, err)
 	}
 	if decided != nil {
@@ -118,11 +121,10 @@ func (v *revisions) decide(ctx context.Context, r Revision) (*RevisionRecord, er
 	}
 	clock, _ := m.log.ClockAt(rec.Epoch)
 	rec.ClockMs = clock.UnixMilli()
-	data, err := json.Marshal(rec)
-	if err == nil {
-		if err = m.log.CheckTerm(ctx); err == nil {
-			err = m.opts.Store.PutIfAbsent(ctx, revisionKey(rec.ID), data)
-		}
+	certain, err := v.record(rec)
+	if err != nil && !certain {
+		m.opts.Logger.Error("revision_in_doubt", "revision", rec.ID, "table", rec.Table, "error", err)
+		return nil, fmt.Errorf("it cannot be told whether revision %s was decided; the table's writers wait until the service is started again: %w", rec.ID, err)
 	}
 	if err != nil {
 		m.frontier.Done(writer, epoch.Interval{From: rec.Epoch, To: rec.Epoch}, false)
@@ -131,6 +133,45 @@ func (v *revisions) decide(ctx context.Context, r Revision) (*RevisionRecord, er
 		return nil, fmt.Errorf("record the decision: %w", err)
 	}
 	return rec, nil
+}
+
+// recordTriesMax is how often the decision is written while the store does not answer: about five minutes.
+const recordTriesMax = 15
+
+// record makes the decision durable. Once the first put is sent it may have been taken, so it goes on until the store
+// says which; certain is false if it never did. It does not end with the caller.
+func (v *revisions) record(rec *RevisionRecord) (certain bool, err error) {
+	m, ctx := v.m, v.m.ctx
+	data, err := json.Marshal(rec)
+	if err != nil {
+		return true, err
+	}
+	pause := retryFirst
+	for try := 1; ; try++ {
+		if err := m.log.CheckTerm(ctx); err != nil {
+			return try == 1 || errors.Is(err, epoch.ErrFenced), err // a new owner settles it
+		}
+		err = m.opts.Store.PutIfAbsent(ctx, revisionKey(rec.ID), data)
+		if err == nil {
+			return true, nil
+		}
+		if errors.Is(err, objstore.ErrExists) {
+			there, rerr := m.RevisionRecord(ctx, rec.ID)
+			if rerr == nil && there.CommitUser == rec.CommitUser {
+				return true, nil
+			}
+			return rerr == nil || errkind.Is(rerr, errkind.NotFound), errors.Join(err, rerr)
+		}
+		if try == recordTriesMax {
+			return false, err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return false, err
+		}
+		pause = min(2*pause, retryMax)
+	}
 }
 
 // tagBase keeps the version the revision was made from.

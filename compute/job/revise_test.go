@@ -29,6 +29,7 @@ func TestRevisionRecordsAreChecked(t *testing.T) {
 		"no user":    {func(r *RevisionRecord) { r.CommitUser = "" }, errkind.Corrupt},
 		"way out":    {func(r *RevisionRecord) { r.Table = "../secret" }, errkind.Corrupt},
 		"no table":   {func(r *RevisionRecord) { r.Table = "" }, errkind.Corrupt},
+		"void":       {func(r *RevisionRecord) { r.Void = true }, errkind.NotFound},
 		"without id": {func(r *RevisionRecord) { r.ID = "" }, errkind.Corrupt},
 	} {
 		r := goodRecord()

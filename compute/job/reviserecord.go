@@ -17,6 +17,7 @@ import (
 	"github.com/weir-lake/weir/storage/lsm"
 	"github.com/weir-lake/weir/storage/objstore"
 	"github.com/weir-lake/weir/table"
+	"github.com/weir-lake/weir/table/catalog"
 	"github.com/weir-lake/weir/table/commit"
 	"github.com/weir-lake/weir/table/scan"
 	"github.com/weir-lake/weir/table/schema"
@@ -55,6 +56,8 @@ type RevisionRecord struct {
 	User       string            `json:"user,omitempty"`
 	Removed    int64             `json:"removed"` // rows of the difference
 	Added      int64             `json:"added"`
+	// Void is set of what is put in the place of a decision that is never to come.
+	Void bool `json:"void,omitempty"`
 	// Done is what became of it; nil while that is not certain.
 	Done *RevisionDone `json:"-"`
 }
@@ -111,6 +114,9 @@ func decodeRevision(data []byte) (*RevisionRecord, error) {
 	if rec.Version != revisionVersion {
 		return nil, errkind.Errorf(errkind.Invalid, "it has version %d, this program reads %d: update weir", rec.Version, revisionVersion)
 	}
+	if rec.Void {
+		return nil, errkind.New(errkind.NotFound, "it was never decided")
+	}
 	if rec.ID == "" || rec.Table == "" || rec.CommitUser == "" || rec.Epoch <= 0 || strings.Contains(rec.Table, "..") {
 		return nil, errkind.New(errkind.Corrupt, "it lacks its id, table, commit user or epoch")
 	}
@@ -145,6 +151,9 @@ func (m *Manager) listRevisions(ctx context.Context, path string, open bool) ([]
 			continue
 		}
 		rec, err := m.RevisionRecord(ctx, id)
+		if errkind.Is(err, errkind.NotFound) {
+			continue // never decided
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -260,6 +269,49 @@ func writeDifference(ctx context.Context, store objstore.Store, folder string, s
 	}
 	_, err = t.Write(ctx, batches, nil)
 	return err
+}
+
+// ForgetRevision makes sure that a revision of the table ("db.table") that was not decided never is, and removes what it
+// left: its rows and the tag of its base. It does nothing to one that was decided.
+func (m *Manager) ForgetRevision(ctx context.Context, id, table string) error {
+	name, err := catalog.ParseIdentifier(table, catalog.DefaultDatabase)
+	if err != nil {
+		return err
+	}
+	return m.forget(ctx, id, name.Path())
+}
+
+func (m *Manager) forget(ctx context.Context, id, path string) error {
+	void, err := json.Marshal(RevisionRecord{Version: revisionVersion, ID: id, Void: true})
+	if err != nil {
+		return err
+	}
+	// An owner that was replaced between its last look at the term and its put finds this there.
+	err = m.opts.Store.PutIfAbsent(ctx, revisionKey(id), void)
+	if err != nil && !errors.Is(err, objstore.ErrExists) {
+		return fmt.Errorf("keep revision %s from being decided: %w", id, err)
+	}
+	if _, err := m.RevisionRecord(ctx, id); !errkind.Is(err, errkind.NotFound) {
+		return err
+	}
+	if err := m.putDone(ctx, &RevisionRecord{ID: id}, RevisionDone{}); err != nil {
+		return err
+	}
+	var keys []string
+	err = m.opts.Store.List(ctx, revisionRoot+"/"+id+"/", func(i objstore.Info) error {
+		keys = append(keys, i.Key)
+		return nil
+	})
+	for _, k := range keys {
+		err = errors.Join(err, m.opts.Store.Delete(ctx, k))
+	}
+	if terr := snapshot.NewManager(objstore.Sub(m.opts.Store, path), "").DeleteTag(ctx, RevisionBaseTag(id)); !errkind.Is(terr, errkind.NotFound) {
+		err = errors.Join(err, terr)
+	}
+	if err != nil {
+		return fmt.Errorf("remove what is left of revision %s: %w", id, err)
+	}
+	return nil
 }
 
 // putDone records the outcome.

@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/weir-lake/weir/lineage/revision"
+	"github.com/weir-lake/weir/storage/objstore"
 	"github.com/weir-lake/weir/storage/objstore/faultstore"
+	"github.com/weir-lake/weir/table/snapshot"
 )
 
 // Whatever write of a revision is the last before a crash, the next start finds that it did not happen, or that it
@@ -85,6 +87,19 @@ INSERT INTO ev VALUES (1, TIMESTAMP '2013-07-01 00:00:00', 1), (2, TIMESTAMP '20
 		t.Errorf("ended as %+v, want %s", got, state)
 	}
 	again.becomes("SELECT * FROM sums", want...)
+	tags, err := snapshot.NewManager(objstore.Sub(base, "default.db/ev"), "").Tags(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := 0
+	for _, tag := range tags {
+		if strings.HasPrefix(tag.Name, "weir-revision-") {
+			kept++
+		}
+	}
+	if undecided == nil != (kept == 2) || undecided != nil && kept != 0 {
+		t.Errorf("%d tags of the revision are kept", kept)
+	}
 	again.exec("INSERT INTO ev VALUES (1, TIMESTAMP '2013-07-05 00:00:00', 1000)")
 	again.becomes("SELECT k, SUM(n) FROM sums WHERE v > 1000 GROUP BY k", "1 2")
 	again.equal("")
@@ -100,5 +115,57 @@ INSERT INTO ev VALUES (1, TIMESTAMP '2013-07-01 00:00:00', 1), (2, TIMESTAMP '20
 	}
 	if (revised == 1) != slices.Equal(want, after) {
 		t.Errorf("%d snapshots of the revision", revised)
+	}
+}
+
+// A store that does not say what became of a write, or fails for a while, changes nothing of the outcome.
+func TestRevisionWithLostReplies(t *testing.T) {
+	for _, rule := range []string{
+		"absent .weir/revisions/*.json 1st: lost-reply",
+		"absent .weir/revisions/*.json 1st: error",
+		"absent default.db/ev/snapshot/** 1st: lost-reply",
+		"absent default.db/ev/snapshot/** 1st: error",
+		"put .weir/revisions/*.done 1st: error",
+		"get default.db/ev/bucket-*/** 1st: error",
+	} {
+		t.Run(rule, func(t *testing.T) {
+			faults, err := faultstore.New(local(t), faultstore.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			w := open(t, faults)
+			w.exec(`
+CREATE TABLE ev (k BIGINT, at TIMESTAMP(3), v BIGINT, WATERMARK FOR at AS at);
+INSERT INTO ev VALUES (1, TIMESTAMP '2013-07-01 00:00:00', 1), (2, TIMESTAMP '2013-07-01 01:00:00', 2)`)
+			if !strings.HasPrefix(rule, "get ") {
+				if err := faults.SetRules(rule); err != nil {
+					t.Fatal(err)
+				}
+			}
+			e, err := w.repairs.Revise(t.Context(), revision.Request{Table: "ev", From: "2013-07-01", To: "2013-07-02", SQL: "SELECT k, at, v + 100 AS v FROM ev"}, "ann")
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			defer cancel()
+			if strings.HasPrefix(rule, "get ") { // once it is decided, reading the table fails
+				if _, err := w.repairs.Wait(ctx, e.ID, nil); err != nil {
+					t.Fatal(err)
+				}
+				if err := faults.SetRules(rule); err != nil {
+					t.Fatal(err)
+				}
+				w.revise(revision.Request{Undo: e.ID})
+				w.becomes("SELECT k, v FROM ev", "1 1", "2 2")
+				return
+			}
+			if e, err = w.repairs.Wait(ctx, e.ID, nil); err != nil || e.State != revision.Done {
+				t.Fatalf("%+v, %v", e, err)
+			}
+			if len(faults.Log()) == 0 {
+				t.Error("the fault did not happen")
+			}
+			w.becomes("SELECT k, v FROM ev", "1 101", "2 102")
+		})
 	}
 }

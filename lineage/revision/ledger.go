@@ -8,6 +8,7 @@ import (
 
 	"github.com/weir-lake/weir/compute/ledger"
 	"github.com/weir-lake/weir/storage/objstore"
+	"github.com/weir-lake/weir/table/predicate"
 	"github.com/weir-lake/weir/table/schema"
 )
 
@@ -86,6 +87,9 @@ var books = ledger.Definition{
 func openLedger(store objstore.Store, o Options) *ledger.Ledger[Entry] {
 	return ledger.New[Entry](store, books, ledger.Options{Now: o.Now, Fence: func(ctx context.Context) error { return o.Jobs.Log().CheckTerm(ctx) }})
 }
+
+// unfinished are the entries that are not at their end.
+var unfinished = predicate.And{{Column: "state", Op: predicate.Ne, Values: []any{string(Done)}}, {Column: "state", Op: predicate.Ne, Values: []any{string(Failed)}}}
 
 // List gives the revisions, newest first.
 func (s *Service) List(ctx context.Context) ([]Entry, error) {

@@ -70,18 +70,12 @@ func (s *Service) describe(ctx context.Context, r Request, e *Entry) error {
 
 // admit bounds the revisions under way.
 func (s *Service) admit(ctx context.Context) error {
-	all, err := s.List(ctx)
+	running, err := s.ledger.List(ctx, unfinished)
 	if err != nil {
 		return err
 	}
-	running := 0
-	for _, e := range all {
-		if !e.State.Final() {
-			running++
-		}
-	}
-	if running >= runningMax {
-		return errkind.Errorf(errkind.Exhausted, "revise: %d revisions are under way: wait until one is done", running)
+	if len(running) >= runningMax {
+		return errkind.Errorf(errkind.Exhausted, "revise: %d revisions are under way: wait until one is done", len(running))
 	}
 	return nil
 }
@@ -255,18 +249,15 @@ func (s *Service) Start(ctx context.Context) error {
 	if err := s.ledger.Create(ctx); err != nil {
 		return err
 	}
-	all, err := s.List(ctx)
+	all, err := s.ledger.List(ctx, unfinished)
 	if err != nil {
 		return err
 	}
 	for _, e := range all {
-		if e.State.Final() {
-			continue
-		}
 		rec, err := s.opts.Jobs.RevisionRecord(ctx, e.ID)
 		if errkind.Is(err, errkind.NotFound) {
 			e.State, e.Error, e.Ended = Failed, "the service ended before the revision was decided: nothing was changed", ledger.At(s.opts.Now())
-			if err := s.ledger.Put(ctx, e); err != nil {
+			if err := errors.Join(s.ledger.Put(ctx, e), s.opts.Jobs.ForgetRevision(ctx, e.ID, e.Table)); err != nil {
 				return err
 			}
 			continue

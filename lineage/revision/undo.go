@@ -12,6 +12,7 @@ import (
 	"github.com/weir-lake/weir/compute/rowkey"
 	"github.com/weir-lake/weir/internal/errkind"
 	"github.com/weir-lake/weir/table/catalog"
+	"github.com/weir-lake/weir/table/predicate"
 )
 
 // undone finds the revision that a request undoes, and its table. id is the undo's own, if it has one.
@@ -32,12 +33,12 @@ func (s *Service) undone(ctx context.Context, r Request, id string) (*target, *j
 	case rec.Done.Snapshot == 0:
 		return nil, nil, errkind.Errorf(errkind.Invalid, "revision %s changed nothing: there is nothing to undo", r.Undo)
 	}
-	all, err := s.List(ctx)
+	undos, err := s.ledger.List(ctx, predicate.And{{Column: "undo_of", Op: predicate.Eq, Values: []any{r.Undo}}})
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, e := range all {
-		if e.UndoOf == r.Undo && e.State != Failed && e.ID != id {
+	for _, e := range undos {
+		if e.State != Failed && e.ID != id {
 			return nil, nil, errkind.Errorf(errkind.Conflict, "revision %s is undone by %s: to have it back, undo that one", r.Undo, e.ID)
 		}
 	}
