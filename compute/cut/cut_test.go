@@ -292,9 +292,10 @@ func TestAutomaticTagsAreMoved(t *testing.T) {
 	w.commit(paths[0])
 	r := w.record(name)
 	r.Automatic = true
-	o := w.options()
-	o.Retained = map[string]time.Duration{paths[0]: 24 * time.Hour}
-	if err := c.Make(t.Context(), r, o); err != nil {
+	a := r.Tables[paths[0]]
+	a.RetainedMs = (24 * time.Hour).Milliseconds()
+	r.Tables[paths[0]] = a
+	if err := c.Make(t.Context(), r, w.options()); err != nil {
 		t.Fatal(err)
 	}
 	moved, err := w.snaps(paths[0]).Tag(t.Context(), name)
@@ -376,7 +377,14 @@ func TestFenced(t *testing.T) {
 		}
 		return nil
 	}
-	if err := c.Make(t.Context(), w.record("x"), o); !errors.Is(err, lost) {
+	r := w.record("x")
+	a := r.Tables[paths[0]]
+	a.RetainedMs = (48 * time.Hour).Milliseconds()
+	r.Tables[paths[0]] = a
+	if err := c.Make(t.Context(), r, o); !errors.Is(err, lost) {
+		t.Fatal(err)
+	}
+	if err := w.snaps(paths[0]).DeleteTag(t.Context(), "x"); err != nil { // as if it had stopped before it
 		t.Fatal(err)
 	}
 	if _, err := c.Get(t.Context(), "x"); !errors.Is(err, cut.ErrUnfinished) {
@@ -388,6 +396,9 @@ func TestFenced(t *testing.T) {
 	}
 	if !w.whole(c, "x", paths, "recovered") {
 		t.Error("the new owner did not finish it")
+	}
+	if tag, err := w.snaps(paths[0]).Tag(t.Context(), "x"); err != nil || tag.Retained != 48*time.Hour || tag.Created.IsZero() {
+		t.Errorf("a tag made by the new owner: %+v, %v", tag, err)
 	}
 }
 

@@ -13,9 +13,6 @@ import (
 
 // MakeOptions of Make.
 type MakeOptions struct {
-	// Retained is how long each table's tag is kept by every engine (tag.default-time-retained), by path; a table
-	// not named keeps it until it is deleted.
-	Retained map[string]time.Duration
 	// Fence is asked before the record is written; an error undoes the cut. Nil: nobody else can own the warehouse.
 	Fence func(ctx context.Context) error
 	// Now is the clock; nil: time.Now.
@@ -108,7 +105,7 @@ func (c *Cuts) finish(ctx context.Context, r *Record, o MakeOptions) (fenced boo
 		if t.Snapshot == 0 {
 			return nil
 		}
-		return c.tag(ctx, r, path, o)
+		return c.tag(ctx, r, path)
 	})
 	if err != nil {
 		return false, err
@@ -134,7 +131,7 @@ func (c *Cuts) putRecord(ctx context.Context, r *Record) error {
 }
 
 // tag names the table's version, unless that is done already.
-func (c *Cuts) tag(ctx context.Context, r *Record, path string, o MakeOptions) error {
+func (c *Cuts) tag(ctx context.Context, r *Record, path string) error {
 	snaps, t := c.snapshots(path), r.Tables[path]
 	there, err := snaps.Tag(ctx, r.Name)
 	if err == nil && t.names(there.Snapshot) {
@@ -150,7 +147,8 @@ func (c *Cuts) tag(ctx context.Context, r *Record, path string, o MakeOptions) e
 	if s.Hash != t.Hash {
 		return fmt.Errorf("%w: snapshot %d is another one than before: the table was rolled back or replaced", ErrLost, t.Snapshot)
 	}
-	tag := snapshot.Tag{Name: r.Name, Snapshot: s, Retained: o.Retained[path], Created: snapshot.LocalWall(o.Now())}
+	tag := snapshot.Tag{Name: r.Name, Snapshot: s, Retained: time.Duration(t.RetainedMs) * time.Millisecond,
+		Created: snapshot.LocalWall(time.UnixMilli(r.CreatedMs))}
 	if there != nil {
 		err = c.move(ctx, snaps, there, tag, r.Automatic)
 	} else {
@@ -278,9 +276,6 @@ type Recovered struct{ Finished, Removed int }
 // Recover finishes or removes what an earlier process left half done. Run it as the owner of the warehouse, before
 // anything expires.
 func (c *Cuts) Recover(ctx context.Context, o MakeOptions) (Recovered, error) {
-	if o.Now == nil {
-		o.Now = time.Now
-	}
 	var out Recovered
 	_, plans, err := c.names(ctx)
 	if err != nil {

@@ -40,6 +40,9 @@ type Table struct {
 	// Newest: the table's versions belong to no epoch, because other engines write it and no job reads it; this was
 	// its newest.
 	Newest bool `json:"newest,omitempty"`
+	// RetainedMs is how long every engine keeps the tag (tag.default-time-retained), in milliseconds from CreatedMs; 0:
+	// until it is deleted.
+	RetainedMs int64 `json:"retained_ms,omitempty"`
 	// UntilMs is when the table leaves the cut, some time before its tag goes; 0: never. Unix milliseconds.
 	UntilMs int64 `json:"until_ms,omitempty"`
 	// Made are the newest commits of the table's jobs in this version. A tag keeps only the version itself, which

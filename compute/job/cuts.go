@@ -82,11 +82,11 @@ func (m *Manager) putCut(ctx context.Context, r cut.Record, retained map[string]
 	for path, d := range retained {
 		if d > 0 {
 			t := r.Tables[path]
-			t.UntilMs = now.Add(max(d-cutMargin, d/2)).UnixMilli()
+			t.RetainedMs, t.UntilMs = d.Milliseconds(), now.Add(max(d-cutMargin, d/2)).UnixMilli()
 			r.Tables[path] = t
 		}
 	}
-	o := cut.MakeOptions{Retained: retained, Fence: m.log.CheckTerm, Now: func() time.Time { return now }}
+	o := cut.MakeOptions{Fence: m.log.CheckTerm, Now: func() time.Time { return now }}
 	if err := m.cuts.Make(ctx, r, o); err != nil {
 		return nil, err
 	}
