@@ -20,7 +20,9 @@ type pins struct {
 	logger *slog.Logger
 	// released counts the jobs whose pins were let go for their age.
 	released atomic.Int64
-	mu       struct {
+	// writing lets one flush write at a time: of two at once, the slower would put an older decision over a newer one.
+	writing sync.Mutex
+	mu      struct {
 		sync.Mutex
 		held    map[string]map[string]int64 // table path -> holder -> oldest snapshot needed
 		written map[string]int64            // as the consumer file says
@@ -119,6 +121,8 @@ func (p *pins) oldestLocked(table string) (id int64, ok bool) {
 // flush writes the consumers that changed. A failure is logged and tried again at the next change: an old
 // pin only keeps more than needed.
 func (p *pins) flush(ctx context.Context) {
+	p.writing.Lock()
+	defer p.writing.Unlock()
 	p.mu.Lock()
 	if len(p.mu.unknown) > 0 {
 		p.mu.Unlock()
