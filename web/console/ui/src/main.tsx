@@ -5,7 +5,7 @@ import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'
 import { createRoot } from 'react-dom/client'
 import { Problem } from './api/problem'
-import { takeTokenFromAddress } from './api/session'
+import { onSession, takeTokenFromAddress } from './api/session'
 import { router } from './app/router'
 import { theme, variables } from './app/theme'
 
@@ -32,6 +32,9 @@ const queries = new QueryClient({
     },
   },
 })
+
+// What one user was shown is not the next one's to see.
+onSession(() => queries.clear())
 
 const root = document.getElementById('root')
 if (!root) throw new Error('the page has no element root')

@@ -28,11 +28,14 @@ export function signedOutBecause(): string {
   return reason
 }
 
+/** Calls f whenever somebody signs in or out; the answer ends that. */
+export function onSession(f: () => void): () => void {
+  listeners.add(f)
+  return () => listeners.delete(f)
+}
+
 export function useToken(): string {
-  return useSyncExternalStore((f) => {
-    listeners.add(f)
-    return () => listeners.delete(f)
-  }, token)
+  return useSyncExternalStore(onSession, token)
 }
 
 function tell() {

@@ -2,6 +2,7 @@
 // browser, results are not.
 import { useSyncExternalStore } from 'react'
 import type { Schemas } from '../../api/client'
+import { onSession } from '../../api/session'
 import { run, type Run } from './run'
 import type { Statement } from './split'
 
@@ -46,6 +47,12 @@ const listeners = new Set<() => void>()
 const aborts = new Map<string, AbortController>()
 // SET, USE and temporary tables are kept by the service for as long as the browser's tab lives.
 const sessionPrefix = crypto.randomUUID().slice(0, 18)
+
+// Results are those of who asked: they go with the session.
+onSession(() => {
+  for (const a of aborts.values()) a.abort()
+  set({ work: {} })
+})
 
 function load(): Tab[] {
   try {
@@ -123,7 +130,7 @@ export async function execute(id: string, list: readonly Statement[], params?: S
     }
     setWork(id, { running: false })
   } catch (error) {
-    setWork(id, abort.signal.aborted ? { running: false, cancelled: true } : { running: false, error })
+    if (state.work[id]) setWork(id, abort.signal.aborted ? { running: false, cancelled: true } : { running: false, error })
   } finally {
     aborts.delete(id)
   }
