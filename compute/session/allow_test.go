@@ -14,7 +14,7 @@ func TestActionOf(t *testing.T) {
 		"EXPLAIN INSERT INTO t SELECT 1": session.Read, "USE d": session.Read, "SET 'a' = 'b'": session.Read, "RESET": session.Read,
 		"INSERT INTO t VALUES (1)": session.Write, "INSERT OVERWRITE t VALUES (1)": session.Write,
 		"EXECUTE STATEMENT SET BEGIN INSERT INTO t SELECT 1; END": session.Write,
-		"CREATE TABLE t (a INT)": session.Manage, "CREATE VIEW v AS SELECT 1": session.Manage, "CREATE DATABASE d": session.Manage,
+		"CREATE TABLE t (a INT)":                                  session.Manage, "CREATE VIEW v AS SELECT 1": session.Manage, "CREATE DATABASE d": session.Manage,
 		"CREATE MATERIALIZED TABLE m AS SELECT 1": session.Manage, "DROP TABLE t": session.Manage, "ALTER TABLE t SET ('a' = 'b')": session.Manage,
 		"CALL sys.p()": session.Manage, "STOP JOB 'j'": session.Manage,
 		"UPDATE t SET a = 1": session.Manage, "DELETE FROM t WHERE a = 1": session.Manage, "TRUNCATE TABLE t": session.Manage,

@@ -21,7 +21,7 @@ type Mem struct {
 		sync.RWMutex
 		objects map[string]memObject
 		keys    []string // of objects, sorted: a listing reads no more than it gives
-		version uint64 // counts puts; the source of ETags
+		version uint64   // counts puts; the source of ETags
 	}
 }
 
