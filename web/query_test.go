@@ -257,3 +257,29 @@ func TestStreamingQuery(t *testing.T) {
 		}
 	}
 }
+
+// A query that never ends is listed while it runs, canceled, and remembered as others are.
+func TestStreamingQueryIsListed(t *testing.T) {
+	s := start(t, config{})
+	s.query(t, `CREATE TABLE endless (id BIGINT) WITH ('connector'='datagen', 'rows-per-second'='1000', 'fields.id.kind'='random')`)
+	const text = "SELECT id FROM endless"
+	got := make(chan answer, 1)
+	go func() { got <- s.post(t, "/v1/query", object{"sql": text, "format": "ndjson"}) }()
+	var all struct{ Items []olap.Info }
+	await(t, func() bool {
+		s.get(t, "/v1/queries?state=running", &all)
+		return len(all.Items) == 1 && all.Items[0].Rows > 0
+	})
+	q := all.Items[0]
+	if q.SQL != text || q.Engine != "weir" || q.User != "first" {
+		t.Errorf("%+v", q)
+	}
+	s.do(t, http.MethodDelete, "/v1/queries/"+q.ID, "", "").want(t, http.StatusNoContent, nil)
+	a := <-got
+	if last := a.body[max(0, len(a.body)-300):]; !strings.Contains(string(last), "canceled by first") || a.Header.Get("Weir-Query-Id") != q.ID {
+		t.Errorf("%s", last)
+	}
+	if s.get(t, "/v1/queries/"+q.ID, &q); q.State != olap.Canceled || q.Rows == 0 {
+		t.Errorf("%+v", q)
+	}
+}

@@ -73,6 +73,11 @@ func (a *API) userRoutes(h huma.API) {
 			return answer(Me{auth.User(ctx), t.Role, t.User != "", t.Expires}), nil
 		}))
 	huma.Register(h, as(auth.Reader, a.op(h, http.MethodPut, "/v1/me/password", "change-password", "Replace the caller's own password; all logins end")), limited(a.changeOwn))
+	a.accountRoutes(h)
+}
+
+// accountRoutes are for those who look after users.
+func (a *API) accountRoutes(h huma.API) {
 	huma.Register(h, as(auth.Admin, a.op(h, http.MethodGet, "/v1/users", "list-users", "List users")),
 		limited(func(ctx context.Context, _ *struct{}) (*body[list[auth.Account]], error) {
 			s, err := a.tokens()
@@ -92,38 +97,35 @@ func (a *API) userRoutes(h huma.API) {
 		u, err := s.CreateUser(ctx, in.Body.Name, in.Body.Password, in.Body.Role)
 		return answer(u), err
 	}))
+	type passwordInput struct {
+		UserPath
+		Body NewPassword
+	}
+	type roleInput struct {
+		UserPath
+		Body NewRole
+	}
 	huma.Register(h, as(auth.Admin, a.op(h, http.MethodDelete, "/v1/users/{name}", "delete-user", "Remove a user; the user's logins end")),
-		limited(func(ctx context.Context, in *UserPath) (*struct{}, error) {
-			s, err := a.tokens()
-			if err != nil {
-				return nil, err
-			}
-			return nil, s.DeleteUser(ctx, in.Name)
-		}))
+		onUsers(a, func(ctx context.Context, s *auth.Store, in *UserPath) error { return s.DeleteUser(ctx, in.Name) }))
 	huma.Register(h, as(auth.Admin, a.op(h, http.MethodPut, "/v1/users/{name}/password", "set-password", "Replace a user's password; the user's logins end")),
-		limited(func(ctx context.Context, in *struct {
-			UserPath
-			Body NewPassword
-		},
-		) (*struct{}, error) {
-			s, err := a.tokens()
-			if err != nil {
-				return nil, err
-			}
-			return nil, s.SetPassword(ctx, in.Name, in.Body.Password)
+		onUsers(a, func(ctx context.Context, s *auth.Store, in *passwordInput) error {
+			return s.SetPassword(ctx, in.Name, in.Body.Password)
 		}))
 	huma.Register(h, as(auth.Admin, a.op(h, http.MethodPut, "/v1/users/{name}/role", "set-role", "Give a user another role; the user's logins end")),
-		limited(func(ctx context.Context, in *struct {
-			UserPath
-			Body NewRole
-		},
-		) (*struct{}, error) {
-			s, err := a.tokens()
-			if err != nil {
-				return nil, err
-			}
-			return nil, s.SetRole(ctx, in.Name, in.Body.Role)
+		onUsers(a, func(ctx context.Context, s *auth.Store, in *roleInput) error {
+			return s.SetRole(ctx, in.Name, in.Body.Role)
 		}))
+}
+
+// onUsers makes a handler without an answer of something done to users.
+func onUsers[I any](a *API, fn func(context.Context, *auth.Store, *I) error) func(context.Context, *I) (*struct{}, error) {
+	return limited(func(ctx context.Context, in *I) (*struct{}, error) {
+		s, err := a.tokens()
+		if err != nil {
+			return nil, err
+		}
+		return nil, fn(ctx, s, in)
+	})
 }
 
 func (a *API) login(ctx context.Context, in *struct{ Body LoginRequest }) (*body[LoginAnswer], error) {
