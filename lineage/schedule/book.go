@@ -182,28 +182,40 @@ func (r runRow) run() (Run, error) {
 
 // unfinished are the runs that were queued or under way, in the order in which they were made.
 func (b *book) unfinished(ctx context.Context) ([]Run, error) {
-	return b.list(ctx, predicate.Compare{Column: "state", Op: predicate.In, Values: []any{string(Queued), string(Running)}},
-		func(r Run) bool { return !r.State.Ended() })
+	return b.list(ctx, predicate.Compare{Column: "state", Op: predicate.In, Values: []any{string(Queued), string(Running)}})
 }
 
-// history are the runs of a backfill, the oldest first.
-func (b *book) history(ctx context.Context, backfillID string) ([]Run, error) {
-	return b.list(ctx, predicate.Compare{Column: "backfill_id", Op: predicate.Eq, Values: []any{backfillID}},
-		func(r Run) bool { return r.backfillID == backfillID })
+// historySpan is looked at before all the rest: a backfill that ticks each minute has more runs than anybody asks for.
+const historySpan = 30 * day
+
+// history are runs of a backfill, the oldest first: those of the last month, and those before if fewer than limit are
+// in it and there are not too many.
+func (b *book) history(ctx context.Context, backfillID string, now time.Time, limit int) ([]Run, error) {
+	own := predicate.Compare{Column: "backfill_id", Op: predicate.Eq, Values: []any{backfillID}}
+	recent, err := b.list(ctx, own, predicate.Compare{Column: "created", Op: predicate.Ge, Values: []any{now.Add(-historySpan).UnixMilli()}})
+	if err != nil || len(recent) >= limit {
+		return recent, err
+	}
+	all, err := b.list(ctx, own)
+	if errkind.Is(err, errkind.Exhausted) {
+		return recent, nil
+	}
+	return all, err
 }
 
 // run is the run of that id; ok is false when there is none.
 func (b *book) run(ctx context.Context, id string) (r Run, ok bool, err error) {
-	runs, err := b.list(ctx, predicate.Compare{Column: "run", Op: predicate.Eq, Values: []any{id}}, func(r Run) bool { return r.ID == id })
-	if err != nil || len(runs) == 0 {
+	row, ok, err := b.runs.Get(ctx, id)
+	if err != nil || !ok {
 		return Run{}, false, err
 	}
-	return runs[0], true, nil
+	r, err = row.run()
+	return r, err == nil, err
 }
 
-// list gives the rows that keep takes; the condition spares reading others.
-func (b *book) list(ctx context.Context, where predicate.Compare, keep func(Run) bool) ([]Run, error) {
-	rows, err := b.runs.List(ctx, predicate.And{where})
+// list gives the rows that pass all conditions.
+func (b *book) list(ctx context.Context, where ...predicate.Compare) ([]Run, error) {
+	rows, err := b.runs.List(ctx, where)
 	if err != nil {
 		return nil, err
 	}
@@ -213,9 +225,7 @@ func (b *book) list(ctx context.Context, where predicate.Compare, keep func(Run)
 		if err != nil {
 			return nil, err
 		}
-		if keep(r) {
-			out = append(out, r)
-		}
+		out = append(out, r)
 	}
 	slices.SortStableFunc(out, func(a, b Run) int { return cmp.Or(a.Created.Compare(b.Created), a.From.Compare(b.From)) })
 	return out, nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/weir-lake/weir/compute/plan"
+	"github.com/weir-lake/weir/internal/errkind"
 	"github.com/weir-lake/weir/storage/objstore"
 	"github.com/weir-lake/weir/table/catalog"
 	"github.com/weir-lake/weir/table/snapshot"
@@ -40,6 +41,22 @@ func (s *Scheduler) clockOf(ctx context.Context, e *entry) (now time.Time, ok bo
 		return time.Time{}, false, err
 	}
 	return time.UnixMilli(*snap.Watermark).UTC(), true, nil
+}
+
+// checkClock refuses the watermark of a table that is not there.
+func (s *Scheduler) checkClock(ctx context.Context, d Definition) error {
+	name, data := strings.CutPrefix(d.Clock, clockWatermark)
+	if !data {
+		return nil
+	}
+	id, err := catalog.ParseIdentifier(name, d.Database)
+	if err == nil {
+		_, err = s.opts.Services.Catalog.Table(ctx, id)
+	}
+	if err != nil {
+		return errkind.Errorf(errkind.Invalid, "clock %s: %w", d.Clock, err)
+	}
+	return nil
 }
 
 // inCut is the version of a table in the newest cut of several; nil: it has none.

@@ -259,6 +259,8 @@ func TestWhatIsRefused(t *testing.T) {
 		{func(d *schedule.Definition) { d.Cron = "0 0 30 2 *" }, "cron '0 0 30 2 *'"},
 		{func(d *schedule.Definition) { d.Timezone = "Europe/Atlantis" }, "timezone 'Europe/Atlantis'"},
 		{func(d *schedule.Definition) { d.Clock = "sun" }, "clock 'sun'"},
+		{func(d *schedule.Definition) { d.Clock = "watermark:readnigs" }, "clock watermark:readnigs"},
+		{func(d *schedule.Definition) { d.Clock = "watermark:a.b.c.d" }, "clock watermark:a.b.c.d"},
 		{func(d *schedule.Definition) { d.CatchUp = "some" }, "catch-up 'some'"},
 		{func(d *schedule.Definition) { d.Slice = "1 fortnight" }, "no length of time"},
 		{func(d *schedule.Definition) { d.Priority = "high" }, "priority 'high'"},

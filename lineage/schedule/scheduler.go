@@ -196,6 +196,9 @@ func (s *Scheduler) Create(ctx context.Context, d Definition) (Backfill, error) 
 	case n >= backfillsMax:
 		return Backfill{}, errkind.Errorf(errkind.Exhausted, "there are %d backfills, the most there can be: drop some", n)
 	}
+	if err := s.checkClock(ctx, d); err != nil {
+		return Backfill{}, err
+	}
 	e := &entry{policy: p, inputs: t.inputs, def: Backfill{Definition: d, ID: uuid.NewString(), Table: t.table, State: Active, Created: s.opts.Now().UTC(), Until: d.Start}}
 	if now, ok, err := s.clockOf(ctx, e); err != nil {
 		return Backfill{}, fmt.Errorf("clock %s: %w", d.Clock, err)
@@ -396,7 +399,7 @@ func (s *Scheduler) History(ctx context.Context, name string, limit int) ([]Run,
 	if limit <= 0 {
 		limit = 100
 	}
-	runs, err := s.book.history(ctx, b.ID)
+	runs, err := s.book.history(ctx, b.ID, s.opts.Now(), limit)
 	if err != nil {
 		return nil, err
 	}
