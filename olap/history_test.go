@@ -11,13 +11,14 @@ import (
 
 	"github.com/weir-lake/weir/compute/session"
 	"github.com/weir-lake/weir/internal/errkind"
+	"github.com/weir-lake/weir/internal/testpeer"
 	"github.com/weir-lake/weir/storage/meta"
 )
 
 // openHistory opens the database of a history anew.
-func openHistory(t *testing.T, path string, now func() time.Time) (h *History, end func()) {
+func openHistory(t *testing.T, o meta.Options, now func() time.Time) (h *History, end func()) {
 	t.Helper()
-	db, err := meta.Open(t.Context(), meta.Options{Path: path}, Migrations())
+	db, err := meta.Open(t.Context(), o, Migrations())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,9 +32,13 @@ func openHistory(t *testing.T, path string, now func() time.Time) (h *History, e
 }
 
 func TestHistoryOutlivesTheProcess(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "meta.db")
+	t.Run("SQLite", func(t *testing.T) { historyOutlives(t, meta.Options{Path: filepath.Join(t.TempDir(), "meta.db")}) })
+	t.Run("PostgreSQL", func(t *testing.T) { historyOutlives(t, meta.Options{DSN: testpeer.Postgres(t)}) })
+}
+
+func historyOutlives(t *testing.T, db meta.Options) {
 	now := time.UnixMilli(1_700_000_000_000).UTC()
-	h, end := openHistory(t, path, func() time.Time { return now })
+	h, end := openHistory(t, db, func() time.Time { return now })
 	r := newRegistry(func() time.Time { return now }, h, nil)
 	for i, q := range []struct {
 		user, sql string
@@ -74,7 +79,7 @@ func TestHistoryOutlivesTheProcess(t *testing.T) {
 	r.end(live, nil)
 	end()
 
-	h, end = openHistory(t, path, func() time.Time { return now })
+	h, end = openHistory(t, db, func() time.Time { return now })
 	defer end()
 	s = &Service{opts: Options{History: h}, queries: newRegistry(func() time.Time { return now }, h, nil)}
 	if got := find(Filter{}); got != "9210" {
@@ -95,7 +100,7 @@ func TestHistoryOutlivesTheProcess(t *testing.T) {
 // Old queries go when new ones come.
 func TestHistoryIsBounded(t *testing.T) {
 	now := time.UnixMilli(1_700_000_000_000).UTC()
-	h, end := openHistory(t, filepath.Join(t.TempDir(), "meta.db"), func() time.Time { return now })
+	h, end := openHistory(t, meta.Options{Path: filepath.Join(t.TempDir(), "meta.db")}, func() time.Time { return now })
 	defer end()
 	add := func(id string, at time.Time) {
 		h.journal.Add(Info{ID: id, State: Done, QueuedAt: at, Ended: &at})

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/weir-lake/weir/internal/errkind"
+	"github.com/weir-lake/weir/internal/testpeer"
 	"github.com/weir-lake/weir/storage/meta"
 )
 
@@ -25,7 +26,7 @@ func onEachWithClock(t *testing.T, fn func(t *testing.T, db *meta.DB, c *clock))
 		fn(t, db, c)
 	}
 	t.Run("SQLite", func(t *testing.T) { run(t, meta.Options{Path: filepath.Join(t.TempDir(), "m.db")}) })
-	t.Run("PostgreSQL", func(t *testing.T) { run(t, meta.Options{DSN: startPostgres(t)}) })
+	t.Run("PostgreSQL", func(t *testing.T) { run(t, meta.Options{DSN: testpeer.Postgres(t)}) })
 }
 
 func TestLeaseLife(t *testing.T) {
@@ -147,7 +148,7 @@ func second(_ meta.Lease, err error) error { return err }
 
 // Without a clock of its own a PostgreSQL lease goes by the server's.
 func TestLeaseByServerClock(t *testing.T) {
-	db, err := meta.Open(t.Context(), meta.Options{DSN: startPostgres(t)})
+	db, err := meta.Open(t.Context(), meta.Options{DSN: testpeer.Postgres(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/weir-lake/weir/internal/errkind"
+	"github.com/weir-lake/weir/internal/testpeer"
 	"github.com/weir-lake/weir/storage/meta"
 )
 
@@ -71,7 +72,7 @@ func onEach(t *testing.T, fn func(t *testing.T, open func(layers ...meta.Migrati
 		})
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
-		dsn := startPostgres(t)
+		dsn := testpeer.Postgres(t)
 		fn(t, func(layers ...meta.Migrations) (*meta.DB, error) {
 			return meta.Open(t.Context(), meta.Options{DSN: dsn}, layers...)
 		})

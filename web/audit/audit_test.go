@@ -10,16 +10,22 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weir-lake/weir/internal/testpeer"
 	"github.com/weir-lake/weir/storage/meta"
 	"github.com/weir-lake/weir/web/audit"
 )
 
 func TestEntries(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "meta.db")
-	db, err := meta.Open(t.Context(), meta.Options{Path: path}, audit.Migrations())
+	t.Run("SQLite", func(t *testing.T) { entries(t, meta.Options{Path: filepath.Join(t.TempDir(), "meta.db")}) })
+	t.Run("PostgreSQL", func(t *testing.T) { entries(t, meta.Options{DSN: testpeer.Postgres(t)}) })
+}
+
+func entries(t *testing.T, o meta.Options) {
+	db, err := meta.Open(t.Context(), o, audit.Migrations())
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer db.Close()
 	now := time.UnixMilli(1_700_000_000_000)
 	var lines bytes.Buffer
 	l := audit.New(db, func() time.Time { return now }, slog.New(slog.NewJSONHandler(&lines, nil)))

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/weir-lake/weir/internal/errkind"
+	"github.com/weir-lake/weir/internal/testpeer"
 	"github.com/weir-lake/weir/storage/meta"
 	"github.com/weir-lake/weir/web/auth"
 )
@@ -60,9 +61,18 @@ func TestTokensExpire(t *testing.T) {
 }
 
 func TestUsersLogIn(t *testing.T) {
+	t.Run("SQLite", func(t *testing.T) { usersLogIn(t, meta.Options{Path: filepath.Join(t.TempDir(), "meta.db")}) })
+	t.Run("PostgreSQL", func(t *testing.T) { usersLogIn(t, meta.Options{DSN: testpeer.Postgres(t)}) })
+}
+
+func usersLogIn(t *testing.T, o meta.Options) {
 	now := time.Unix(1_000_000, 0)
-	s, db := open(t, filepath.Join(t.TempDir(), "meta.db"), func() time.Time { return now })
+	db, err := meta.Open(t.Context(), o, auth.Migrations())
+	if err != nil {
+		t.Fatal(err)
+	}
 	defer db.Close()
+	s := auth.New(db, func() time.Time { return now })
 	ctx := t.Context()
 	ann, err := s.CreateUser(ctx, "ann", password, auth.Writer)
 	if err != nil || ann.Role != auth.Writer {

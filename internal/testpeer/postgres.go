@@ -1,4 +1,4 @@
-package meta_test
+package testpeer
 
 import (
 	"fmt"
@@ -10,13 +10,11 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
-
-	"github.com/weir-lake/weir/internal/testpeer"
 )
 
-// startPostgres runs a PostgreSQL of its own until the test ends and returns the DSN
+// Postgres runs a PostgreSQL of its own until the test ends and returns the DSN
 // of its empty database. PostgreSQL refuses to run as root: then it runs as nobody.
-func startPostgres(t *testing.T) string {
+func Postgres(t testing.TB) string {
 	t.Helper()
 	const fix = "apt-get install postgresql"
 	initdb := postgresBinary(t, "initdb", fix)
@@ -40,7 +38,7 @@ func startPostgres(t *testing.T) string {
 	if err := run(initdb, "-D", data, "-U", "weir", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"); err != nil {
 		t.Fatal(err)
 	}
-	_, port, err := net.SplitHostPort(testpeer.FreeAddr(t))
+	_, port, err := net.SplitHostPort(FreeAddr(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,16 +57,16 @@ func startPostgres(t *testing.T) string {
 }
 
 // postgresBinary finds a program of the server: Debian keeps them out of PATH.
-func postgresBinary(t *testing.T, name, fix string) string {
+func postgresBinary(t testing.TB, name, fix string) string {
 	t.Helper()
 	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/" + name)
 	if err == nil && len(found) > 0 {
 		return found[len(found)-1]
 	}
-	return testpeer.InPath(t, name, fix)
+	return InPath(t, name, fix)
 }
 
-func unprivileged(t *testing.T, dir string) *syscall.SysProcAttr {
+func unprivileged(t testing.TB, dir string) *syscall.SysProcAttr {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		return nil
