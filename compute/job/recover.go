@@ -49,7 +49,7 @@ func (r *runner) recover(ctx context.Context) error {
 	}
 	r.m.pins.hold(r.rec.ID, need)
 	r.recovered.Store(true)
-	r.m.pins.flush(ctx) // by the last one to recover: until then what is needed is not known
+	r.m.pins.flush(ctx) // what an earlier process held moves up, unless another job's needs are not known
 	// What stood for the unknown until now is known.
 	r.m.frontier.Done(r.writer, epoch.Interval{From: r.held, To: r.held}, false)
 	r.m.frontier.Pending(r.writer, slices.DeleteFunc(epochs, func(e int64) bool { return e <= r.held })...)
