@@ -54,13 +54,9 @@ func (s *Scheduler) pause(ctx context.Context, d time.Duration) {
 // next is the work to do now: runs that wait, then ticks; nil: none.
 func (s *Scheduler) next(ctx context.Context) (*batch, error) {
 	s.mu.Lock()
-	for _, id := range s.mu.queue {
-		l := s.mu.live[id]
-		if e := s.mu.backfills[l.run.Backfill]; e != nil {
-			b := &batch{e: e, def: e.def, runs: []*live{l}}
-			s.mu.Unlock()
-			return b, nil
-		}
+	if b := s.queuedLocked(); b != nil {
+		s.mu.Unlock()
+		return b, nil
 	}
 	var turn []*entry
 	for _, e := range s.mu.backfills {
@@ -75,12 +71,33 @@ func (s *Scheduler) next(ctx context.Context) (*batch, error) {
 	for i := range turn {
 		e := turn[(i+first)%len(turn)]
 		b, err := s.due(ctx, e)
+		if ctx.Err() != nil {
+			return nil, nil // that the service ends is no error of the backfill
+		}
 		s.note(e, err)
 		if b != nil {
 			return b, nil
 		}
 	}
 	return nil, nil
+}
+
+// queuedLocked is the first run that waits, and with the run of a tick those of other ticks that one statement may
+// compute with it; nil: none waits.
+func (s *Scheduler) queuedLocked() *batch {
+	var b *batch
+	for _, id := range s.mu.queue {
+		l := s.mu.live[id]
+		e := s.mu.backfills[l.run.Backfill]
+		switch {
+		case e == nil: // it is being dropped
+		case b == nil:
+			b = &batch{e: e, def: e.def, runs: []*live{l}}
+		case b.e == e && b.runs[0].run.Tick != nil && l.run.Tick != nil && len(b.runs) < b.def.Together:
+			b.runs = append(b.runs, l)
+		}
+	}
+	return b
 }
 
 // note keeps, for people, why a backfill's ticks cannot be decided.
