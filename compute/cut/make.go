@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/weir-lake/weir/storage/objstore"
-	"github.com/weir-lake/weir/table/expire"
 	"github.com/weir-lake/weir/table/snapshot"
 )
 
@@ -196,15 +195,14 @@ func (c *Cuts) untag(ctx context.Context, r *Record) error {
 		if t.Snapshot == 0 {
 			return nil
 		}
-		store := objstore.Sub(c.store, path)
-		tag, err := snapshot.NewManager(store, "").Tag(ctx, r.Name)
+		tag, err := c.snapshots(path).Tag(ctx, r.Name)
 		if errors.Is(err, snapshot.ErrNotFound) || err == nil && !t.names(tag.Snapshot) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		_, err = expire.New(store).DeleteTag(ctx, r.Name)
+		_, err = c.expirer(path).DeleteTag(ctx, r.Name)
 		if errors.Is(err, snapshot.ErrNotFound) {
 			return nil
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/weir-lake/weir/internal/errkind"
 	"github.com/weir-lake/weir/storage/objstore"
+	"github.com/weir-lake/weir/table/expire"
 	"github.com/weir-lake/weir/table/snapshot"
 )
 
@@ -38,10 +39,29 @@ const (
 // everywhere.
 type Cuts struct {
 	store objstore.Store // the warehouse's root
+	tags  func(path string) *snapshot.TagCache
 }
 
 // New gives access to the cuts of the warehouse at the store's root.
-func New(store objstore.Store) *Cuts { return &Cuts{store} }
+func New(store objstore.Store) *Cuts { return &Cuts{store: store} }
+
+// KnowTags makes c look at the tags of a table through a cache, where fn has one, and returns c: without it the removal
+// of one tag reads all others of the table.
+func (c *Cuts) KnowTags(fn func(path string) *snapshot.TagCache) *Cuts {
+	c.tags = fn
+	return c
+}
+
+// expirer is what deletes the table's tags.
+func (c *Cuts) expirer(path string) *expire.Expirer {
+	x := expire.New(objstore.Sub(c.store, path))
+	if c.tags != nil {
+		if known := c.tags(path); known != nil {
+			x.KnowTags(known)
+		}
+	}
+	return x
+}
 
 func recordKey(name string) string { return folder + "/" + name + recordSuffix }
 func planKey(name string) string   { return folder + "/" + name + planSuffix }

@@ -45,7 +45,7 @@ type upkeep struct {
 	serial   int64
 	refused  bool // cannot be compacted by weir
 	manifest *manifest.Files
-	expirer  *expire.Expirer // knows the tags it has read
+	tags     snapshot.TagCache
 }
 
 func newMaintenance(m *Manager) *maintenance {
@@ -59,7 +59,7 @@ func (k *maintenance) committed(path string) {
 	k.mu.Lock()
 	u := k.mu.tables[path]
 	if u == nil {
-		u = &upkeep{user: uuid.NewString(), stop: 8}
+		u = &upkeep{user: uuid.NewString(), stop: 8, tags: snapshot.TagCache{Lean: true}}
 		k.mu.tables[path] = u
 	}
 	u.dirty = true
@@ -69,6 +69,16 @@ func (k *maintenance) committed(path string) {
 	case k.wake <- struct{}{}:
 	default:
 	}
+}
+
+// tagsOf are the tags of a table as they were read before; nil: the table has not been looked after yet.
+func (k *maintenance) tagsOf(path string) *snapshot.TagCache {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if u := k.mu.tables[path]; u != nil {
+		return &u.tags
+	}
+	return nil
 }
 
 // pressed reports whether writers of the table must wait for its compaction.
@@ -198,10 +208,7 @@ func (k *maintenance) tend(ctx context.Context, path string, u *upkeep) error {
 	if !due || opts.WriteOnly {
 		return nil
 	}
-	if u.expirer == nil {
-		u.expirer = expire.New(store)
-	}
-	done, err := u.expirer.Run(ctx, expire.Options{Now: k.m.opts.Now, Pins: func(context.Context) ([]snapshot.ID, error) {
+	done, err := expire.New(store).KnowTags(&u.tags).Run(ctx, expire.Options{Now: k.m.opts.Now, Pins: func(context.Context) ([]snapshot.ID, error) {
 		if id, ok := k.m.pins.oldest(path); ok {
 			return []snapshot.ID{snapshot.ID(id)}, nil
 		}

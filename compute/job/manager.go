@@ -151,7 +151,7 @@ func Open(ctx context.Context, opts Options) (*Manager, error) {
 	m.pushes = newPushes(m)
 	m.revisions, m.replays = newRevisions(m), newReplays(m)
 	m.upkeep = newMaintenance(m)
-	m.cuts, m.cutMade = cut.New(opts.Store), make(chan struct{}, 1)
+	m.cuts, m.cutMade = cut.New(opts.Store).KnowTags(m.upkeep.tagsOf), make(chan struct{}, 1)
 	m.mu.runners, m.mu.ended, m.mu.plans = map[string]*runner{}, map[string]Status{}, map[string]*plan.Sink{}
 	m.mu.history = map[string]*history{}
 	return m, nil

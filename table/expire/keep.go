@@ -27,8 +27,15 @@ type Expirer struct {
 func New(store objstore.Store) *Expirer {
 	return &Expirer{
 		store: store, snaps: snapshot.NewManager(store, ""), schemas: schema.NewFiles(store, ""),
-		manifests: manifest.NewFiles(store, ""), tags: &snapshot.TagCache{},
+		manifests: manifest.NewFiles(store, ""), tags: &snapshot.TagCache{Lean: true},
 	}
+}
+
+// KnowTags makes x look at the table's tags through the cache, which other expirers of the table may share, and
+// returns x.
+func (x *Expirer) KnowTags(c *snapshot.TagCache) *Expirer {
+	x.tags = c
+	return x
 }
 
 // Done counts what was deleted.

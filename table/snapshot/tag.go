@@ -139,6 +139,10 @@ func (m *Manager) Tags(ctx context.Context) ([]*Tag, error) {
 // TagCache keeps the tags of one table that were read before, so that a table with hundreds of them is looked through
 // by one listing. The zero value is ready; it is safe for concurrent use.
 type TagCache struct {
+	// Lean leaves properties and unknown fields out of the tags' snapshots: they need most of the memory and say nothing
+	// about files.
+	Lean bool
+
 	mu   sync.Mutex
 	tags map[string]cachedTag // by name
 }
@@ -177,6 +181,9 @@ func (m *Manager) TagsCached(ctx context.Context, c *TagCache) ([]*Tag, error) {
 			}
 			if err != nil {
 				return nil, err
+			}
+			if c.Lean {
+				t.Snapshot.Properties, t.Snapshot.Extra = nil, nil
 			}
 			known = cachedTag{t, i.ETag}
 		}
