@@ -21,13 +21,20 @@ import (
 // startWith opens the warehouse with a limit of the jobs' state.
 func startWith(t *testing.T, store objstore.Store, stateMemory int64) *service {
 	t.Helper()
+	return startLimited(t, store, job.Options{StateMemory: stateMemory})
+}
+
+// startLimited opens the warehouse with some limits.
+func startLimited(t *testing.T, store objstore.Store, o job.Options) *service {
+	t.Helper()
 	cat, err := catalog.Open(t.Context(), store, catalog.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	reg := connector.Registry{"datagen": datagen.Factory()}
 	svc := &session.Services{Catalog: cat, Connectors: reg, Now: time.Now}
-	m, err := job.Open(t.Context(), job.Options{Store: store, Catalog: cat, Planner: svc, Connectors: reg, Interval: 20 * time.Millisecond, StateMemory: stateMemory})
+	o.Store, o.Catalog, o.Planner, o.Connectors, o.Interval = store, cat, svc, reg, 20*time.Millisecond
+	m, err := job.Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,6 +143,48 @@ func TestAStoppedJobGoesOnAfterRestartAndExpiry(t *testing.T) {
 	s.settle(t)
 	if got, want := s.rows(t, "sums"), []string{"1 60", "2 20", "3 150"}; !slices.Equal(got, want) {
 		t.Errorf("sums %q, want %q", got, want)
+	}
+}
+
+// One that has not gone on for too long does not keep them any more, and then says what is gone.
+func TestAJobThatStoodForTooLongLosesItsInputs(t *testing.T) {
+	store := objstore.NewMem()
+	s := start(t, store)
+	s.run(t, `
+		CREATE TABLE base (k INT, v INT) WITH ('snapshot.num-retained.min' = '1', 'snapshot.num-retained.max' = '1', 'snapshot.time-retained' = '1 ms');
+		CREATE TABLE sums (k INT, s INT, PRIMARY KEY (k) NOT ENFORCED);
+		SET 'execution.runtime-mode' = 'streaming';
+		SET 'weir.freshness' = '20ms';
+		SET 'pipeline.name' = 'sums';
+		INSERT INTO sums SELECT k, SUM(v) FROM base GROUP BY k;
+	`)
+	s.push(t, "base", 1)
+	s.settle(t)
+	if _, err := s.jobs.StopJob(t.Context(), "sums"); err != nil {
+		t.Fatal(err)
+	}
+	s.push(t, "base", 2)
+	s.push(t, "base", 3)
+	s.stop(t)
+
+	s = startLimited(t, store, job.Options{PinAgeMax: time.Millisecond})
+	defer s.stop(t)
+	for deadline := time.Now().Add(20 * time.Second); s.jobs.PinsReleased() == 0; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the pin was not released")
+		}
+	}
+	if _, err := s.jobs.Expire(t.Context(), "default.db/base", false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.jobs.Restart(t.Context(), "sums"); err != nil {
+		t.Fatal(err)
+	}
+	d := s.until(t, "sums", job.Failed)
+	for _, part := range []string{"its inputs have expired", "job sums needs snapshot 1 of base", "drop the job and create it anew"} {
+		if !strings.Contains(d.Error, part) {
+			t.Errorf("%q is not in: %s", part, d.Error)
+		}
 	}
 }
 
