@@ -65,6 +65,12 @@ func TestRESTKeepsItsContract(t *testing.T) {
 		_, failures, _ := strings.Cut(text, " FAILURES ")
 		t.Errorf("%s", failures)
 	}
+	for _, line := range strings.Split(summary, "\n") {
+		// Runtime errors are schemathesis's own, when its time is up while it makes a request; all others are no answer.
+		if strings.Contains(line, "🚫") && strings.Contains(line, "Error") && !strings.Contains(line, "Runtime Error") {
+			t.Errorf("%s\n%s", strings.TrimSpace(line), text)
+		}
+	}
 	if strings.Contains(p.errs.String(), "request_panic") {
 		t.Errorf("a handler panicked: %s", p.errs.String())
 	}
