@@ -322,7 +322,7 @@ await step('keyboard', page, async () => {
   check(await page.evaluate(() => document.activeElement?.textContent) === 'To the content', 'the first stop is not the way past the navigation')
   await page.keyboard.press('g')
   await page.keyboard.press('t')
-  await page.getByRole('heading', { name: 'Tables' }).waitFor()
+  await page.getByRole('heading', { name: 'Tables', exact: true }).waitFor() // Home has a heading with this word too
   await page.keyboard.press('/')
   await page.keyboard.type('weather')
   await until('the filter is in the address', () => page.url().includes('find=weather'))
