@@ -26,9 +26,20 @@ step "console: types and unit tests" console
 step "vet" go vet -tags duckdb_arrow ./...
 step "staticcheck" lint
 step "table and storage without cgo" env CGO_ENABLED=0 go build ./storage/... ./table/...
-step "tests" go test -tags duckdb_arrow -p 2 -timeout 30m ./...
-# Short: the same code paths, fewer rounds of them. Nothing is left out.
-step "race detector" go test -tags duckdb_arrow -race -short -p 2 -timeout 30m ./...
+# Two lanes, as the tests of the program start processes and wait for them: they take as long as all others together.
+# The race detector runs the short form: the same code paths, fewer rounds of them. Nothing is left out.
+others=$(go list -tags duckdb_arrow ./... | grep -v '/weir/cmd/')
+lane() { # lane NAME PACKAGES...
+  local name=$1; shift
+  step "tests of $name" go test -tags duckdb_arrow -p 1 -timeout 40m "$@"
+  step "race detector on $name" go test -tags duckdb_arrow -race -short -p 1 -timeout 40m "$@"
+}
+(lane "the program" ./cmd/...; exit $failed) >.cache/test-program.log 2>&1 &
+program=$!
+# shellcheck disable=SC2086 # a list of packages
+lane "the packages" $others
+wait $program || failed=1
+cat .cache/test-program.log
 step "fuzz" scripts/fuzz.sh 3
 if [ ${#skipped[@]} -gt 0 ]; then
   printf 'not run, because it could not be prepared: %s\n' "${skipped[@]}"

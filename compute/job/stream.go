@@ -21,6 +21,10 @@ const epochRowsDefault = 200_000
 // idlePause is how long a stream waits before it asks sources that had nothing again.
 const idlePause = 10 * time.Millisecond
 
+// firstWait is how long the first epoch waits for sources that are slow to open, so that they do not decide by chance
+// whether it is empty. After it a query shows what it gives for no input.
+const firstWait = time.Second
+
 // optEpochRows is the variable that bounds an epoch's source rows.
 const optEpochRows = "execution.epoch.max-rows"
 
@@ -90,7 +94,7 @@ func (s *Stream) Run(ctx context.Context, fn func(epoch int64, changes []stream.
 			return err
 		}
 	}
-	first := true
+	first, opened := true, time.Now()
 	for e := int64(1); ; e++ {
 		env := &expr.Env{Clock: s.m.now(), Zone: s.zone, Seed: e}
 		changes, more, err := s.next(ctx, env)
@@ -100,7 +104,7 @@ func (s *Stream) Run(ctx context.Context, fn func(epoch int64, changes []stream.
 		if !more && len(changes) == 0 && !first {
 			return nil
 		}
-		if len(changes) == 0 && !first {
+		if len(changes) == 0 && (!first || more && time.Since(opened) < firstWait) {
 			e--
 			select {
 			case <-ctx.Done():
