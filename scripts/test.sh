@@ -38,9 +38,9 @@ lane() { # lane NAME PACKAGES...
 program=$!
 # shellcheck disable=SC2086 # a list of packages
 lane "the packages" $others
+step "fuzz" scripts/fuzz.sh 3
 wait $program || failed=1
 cat .cache/test-program.log
-step "fuzz" scripts/fuzz.sh 3
 if [ ${#skipped[@]} -gt 0 ]; then
   printf 'not run, because it could not be prepared: %s\n' "${skipped[@]}"
   exit 1
