@@ -22,6 +22,10 @@ const busyPause = time.Millisecond
 // foreignEvery is how often tables are looked at for snapshots of other engines.
 const foreignEvery = 2 * time.Second
 
+// termEvery is how often an owner asks whether it was replaced. One that has something to write finds out by that; one
+// that is idle would answer queries for ever from what it last knew.
+const termEvery = 2 * time.Second
+
 // tick is the coordinator's loop: decide what the next epoch holds, record it, wake the jobs.
 func (m *Manager) tick(ctx context.Context) {
 	timer := time.NewTimer(m.opts.Interval)
@@ -55,9 +59,15 @@ func (m *Manager) tick(ctx context.Context) {
 func (m *Manager) decide(ctx context.Context) (more bool, err error) {
 	m.deciding.Lock()
 	defer m.deciding.Unlock()
+	now := m.now()
+	if now.Sub(m.termAt) >= termEvery {
+		m.termAt = now
+		if err := m.log.CheckTerm(ctx); errors.Is(err, epoch.ErrFenced) {
+			return false, err
+		}
+	}
 	e := m.frontier.Clock() + 1
 	rec := m.newRecord(e, nil)
-	now := m.now()
 	var polled []func()
 	for _, r := range m.runners() {
 		in, took, rest := r.poll(ctx)

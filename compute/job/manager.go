@@ -117,6 +117,7 @@ type Manager struct {
 
 	deciding  sync.Mutex // one epoch is decided at a time
 	foreignAt time.Time  // guarded by deciding
+	termAt    time.Time  // guarded by deciding
 
 	mu struct {
 		sync.Mutex

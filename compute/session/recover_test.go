@@ -100,6 +100,20 @@ func TestCrashesChangeNothing(t *testing.T) {
 	}
 }
 
+// An owner with nothing to write notices that it was replaced, too: it must not answer queries for ever.
+func TestIdleOwnerNoticesThatItWasReplaced(t *testing.T) {
+	store := objstore.NewMem()
+	idle := start(t, store)
+	defer idle.stop(t)
+	heir := start(t, store)
+	defer heir.stop(t)
+	select {
+	case <-idle.jobs.Lost():
+	case <-time.After(20 * time.Second):
+		t.Error("it has not noticed")
+	}
+}
+
 func TestOrderlyStopsChangeNothing(t *testing.T) {
 	want := expected(t)
 	store := objstore.NewMem()
