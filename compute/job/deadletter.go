@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -158,24 +157,9 @@ func (t *deadTable) each(ctx context.Context, table string, fn func(d DeadLetter
 	if err != nil {
 		return err
 	}
-	rows, err := p.Read(ctx)
-	if err != nil {
-		return err
-	}
-	defer rows.Release()
-	for {
-		rec, err := rows.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err == nil {
-			err = lettersOf(rec, table, func(d DeadLetter, i int) error { return fn(d, rec, i) })
-			rec.Release()
-		}
-		if err != nil {
-			return err
-		}
-	}
+	return p.Each(ctx, func(rec arrow.RecordBatch) error {
+		return lettersOf(rec, table, func(d DeadLetter, i int) error { return fn(d, rec, i) })
+	})
 }
 
 // lettersOf reads the rows of a batch of a dead-letter table.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -60,22 +59,13 @@ func (m *Manager) lateUpTo(ctx context.Context, s Status, made *Made) (*lateSet,
 	if err != nil {
 		return nil, fmt.Errorf("late rows: %w", err)
 	}
-	rows, err := p.Read(ctx)
+	set := &lateSet{rows: map[string]int64{}, windows: map[int64]bool{}}
+	err = p.Each(ctx, func(rec arrow.RecordBatch) error {
+		set.add(rec, s, made.Epoch)
+		return nil
+	})
 	if err != nil {
 		return nil, fmt.Errorf("late rows: %w", err)
-	}
-	defer rows.Release()
-	set := &lateSet{rows: map[string]int64{}, windows: map[int64]bool{}}
-	for {
-		rec, err := rows.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, fmt.Errorf("late rows: %w", err)
-		}
-		set.add(rec, s, made.Epoch)
-		rec.Release()
 	}
 	if len(set.rows) == 0 {
 		return nil, nil

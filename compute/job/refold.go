@@ -2,9 +2,7 @@ package job
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -96,34 +94,18 @@ func (f *refolding) read(ctx context.Context, in *input, at *tableReader, keys a
 	if err != nil {
 		return err
 	}
-	rows, err := p.Read(ctx)
-	if err != nil {
-		return err
-	}
-	defer rows.Release()
-	for {
-		rec, err := rows.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
+	return p.Each(ctx, func(rec arrow.RecordBatch) error {
 		d, err := in.delta(rec, nil, f.env)
-		rec.Release()
 		if err != nil {
 			return err
 		}
 		if !f.flow.Stateless() {
 			f.changes[in.index] = append(f.changes[in.index], d)
-			continue
+			return nil
 		}
-		err = f.step(ctx, map[int][]stream.Delta{in.index: {d}})
-		d.Rows.Release()
-		if err != nil {
-			return err
-		}
-	}
+		defer d.Rows.Release()
+		return f.step(ctx, map[int][]stream.Delta{in.index: {d}})
+	})
 }
 
 // step keeps the rows of the result that have one of the keys.

@@ -3,9 +3,7 @@ package job
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"path"
 	"slices"
 	"strings"
@@ -144,24 +142,7 @@ func (in *input) readReplay(ctx context.Context, store objstore.Store, folder st
 	if err != nil {
 		return err
 	}
-	rows, err := p.Read(ctx)
-	if err != nil {
-		return err
-	}
-	defer rows.Release()
-	for {
-		rec, err := rows.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err == nil {
-			err = in.replayed(rec, env, fn)
-			rec.Release()
-		}
-		if err != nil {
-			return err
-		}
-	}
+	return p.Each(ctx, func(rec arrow.RecordBatch) error { return in.replayed(rec, env, fn) })
 }
 
 // replayed turns stored rows into the scan's columns.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -184,24 +183,7 @@ func readDifference(ctx context.Context, store objstore.Store, folder string, fn
 	if err != nil {
 		return err
 	}
-	rows, err := p.Read(ctx)
-	if err != nil {
-		return err
-	}
-	defer rows.Release()
-	for {
-		rec, err := rows.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err == nil {
-			err = byOperation(rec, fn)
-			rec.Release()
-		}
-		if err != nil {
-			return err
-		}
-	}
+	return p.Each(ctx, func(rec arrow.RecordBatch) error { return byOperation(rec, fn) })
 }
 
 // byOperation hands on the rows of a batch, split by the operation, without that column.

@@ -3,7 +3,6 @@ package job
 import (
 	"context"
 	"errors"
-	"io"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -169,28 +168,12 @@ func rowsOfKeys(ctx context.Context, x *scan.Scanner, t *tableRows, s *snapshot.
 	if err != nil {
 		return nil, err
 	}
-	rows, err := p.Read(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Release()
-	for {
-		rec, err := rows.Next()
-		if errors.Is(err, io.EOF) {
-			return out, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		err = t.each(rec, func(_ int, key, row []byte) error {
+	return out, p.Each(ctx, func(rec arrow.RecordBatch) error {
+		return t.each(rec, func(_ int, key, row []byte) error {
 			if wanted(key) {
 				out[string(key)] = append([]byte(nil), row...)
 			}
 			return nil
 		})
-		rec.Release()
-		if err != nil {
-			return nil, err
-		}
-	}
+	})
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"math/bits"
 	"slices"
 
@@ -117,7 +116,7 @@ func sumPartitions(ctx context.Context, p *scan.Plan) (map[string]rowSum, error)
 		one := *p
 		one.Splits = []scan.Split{split}
 		sum := out[string(split.Partition)]
-		if err := sumRows(ctx, &one, &sum); err != nil {
+		if err := one.Each(ctx, sum.addBatch); err != nil {
 			return nil, err
 		}
 		if sum.rows > 0 {
@@ -125,26 +124,4 @@ func sumPartitions(ctx context.Context, p *scan.Plan) (map[string]rowSum, error)
 		}
 	}
 	return out, nil
-}
-
-func sumRows(ctx context.Context, p *scan.Plan, sum *rowSum) error {
-	rows, err := p.Read(ctx)
-	if err != nil {
-		return err
-	}
-	defer rows.Release()
-	for {
-		rec, err := rows.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		err = sum.addBatch(rec)
-		rec.Release()
-		if err != nil {
-			return err
-		}
-	}
 }

@@ -130,37 +130,25 @@ func (t *tableReader) readAt(ctx context.Context, in *input, id int64, env *expr
 }
 
 func (t *tableReader) readSnapshot(ctx context.Context, in *input, s *snapshot.Snapshot, env *expr.Env, fn func(stream.Delta) error) error {
-	rows, err := t.open(ctx, in, s)
+	p, err := t.plan(ctx, in, s)
 	if err != nil {
 		return err
 	}
-	defer rows.Release()
-	for {
-		rec, err := rows.Next()
-		if errors.Is(err, io.EOF) {
-			t.at, t.begun = s, true
-			return nil
-		}
-		if err != nil {
-			return err
-		}
+	err = p.Each(ctx, func(rec arrow.RecordBatch) error {
 		d, err := in.delta(rec, nil, env)
-		rec.Release()
-		if err == nil {
-			err = fn(d)
-		}
 		if err != nil {
 			return err
 		}
+		return fn(d)
+	})
+	if err == nil {
+		t.at, t.begun = s, true
 	}
+	return err
 }
 
-func (t *tableReader) open(ctx context.Context, in *input, s *snapshot.Snapshot) (*scan.Rows, error) {
-	p, err := t.scanner.Plan(ctx, s, scan.Request{Columns: in.neededNames()})
-	if err != nil {
-		return nil, err
-	}
-	return p.Read(ctx)
+func (t *tableReader) plan(ctx context.Context, in *input, s *snapshot.Snapshot) (*scan.Plan, error) {
+	return t.scanner.Plan(ctx, s, scan.Request{Columns: in.neededNames()})
 }
 
 // readSome streams about limit rows more of the table as it was at the first call. more is false at the end.
@@ -177,7 +165,11 @@ func (t *tableReader) readSome(ctx context.Context, in *input, limit int, env *e
 		if err != nil {
 			return false, err
 		}
-		if t.rows, err = t.open(ctx, in, s); err != nil {
+		p, err := t.plan(ctx, in, s)
+		if err != nil {
+			return false, err
+		}
+		if t.rows, err = p.Read(ctx); err != nil {
 			return false, err
 		}
 	}

@@ -339,25 +339,7 @@ func (s *tableSink) rebuild(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	rows, err := p.Read(ctx)
-	if err != nil {
-		return err
-	}
-	defer rows.Release()
-	for {
-		rec, err := rows.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		err = s.merge.Seed(rec)
-		rec.Release()
-		if err != nil {
-			return err
-		}
-	}
+	return p.Each(ctx, s.merge.Seed)
 }
 
 func (s *tableSink) checkpoint(w io.Writer) error { return s.merge.Checkpoint(w) }

@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/google/uuid"
 
 	"github.com/weir-lake/weir/internal/errkind"
@@ -221,45 +221,32 @@ func (l *Ledger[T]) list(ctx context.Context, t *table.Table, filter predicate.A
 	if err != nil {
 		return nil, err
 	}
-	rows, err := p.Read(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Release()
 	enc, err := rowjson.NewEncoder(t.Schema().Fields, rowjson.EncodeOptions{})
 	if err != nil {
 		return nil, err
 	}
 	var out []T
-	for {
-		rec, err := rows.Next()
-		if errors.Is(err, io.EOF) {
-			return out, nil
-		}
-		if err != nil {
-			return nil, err
-		}
+	err = p.Each(ctx, func(rec arrow.RecordBatch) error {
 		for i := range int(rec.NumRows()) {
-			if ok, err := matches(t.Schema().Fields, filter, rec, i); err != nil || !ok {
-				if err != nil {
-					rec.Release()
-					return nil, err
-				}
+			ok, err := matches(t.Schema().Fields, filter, rec, i)
+			if err != nil {
+				return err
+			}
+			if !ok {
 				continue
 			}
 			if len(out) == rowsMax {
-				rec.Release()
-				return nil, errkind.Errorf(errkind.Exhausted, "more than %d rows: ask for fewer, or read the table with SQL", rowsMax)
+				return errkind.Errorf(errkind.Exhausted, "more than %d rows: ask for fewer, or read the table with SQL", rowsMax)
 			}
 			var row T
 			if err := json.Unmarshal(enc.AppendRow(nil, rec, i), &row); err != nil {
-				rec.Release()
-				return nil, errkind.Errorf(errkind.Corrupt, "row %d: %w", i, err)
+				return errkind.Errorf(errkind.Corrupt, "row %d: %w", i, err)
 			}
 			out = append(out, row)
 		}
-		rec.Release()
-	}
+		return nil
+	})
+	return out, err
 }
 
 // Get is the row with the key, in the order of Definition.Key; ok is false when there is none.

@@ -36,6 +36,28 @@ func (p *Plan) Read(ctx context.Context) (*Rows, error) {
 	return &Rows{ctx: ctx, p: p, schema: sc, splits: p.Splits}, nil
 }
 
+// Each calls fn with every batch of the plan's rows. A batch is valid during the call; an error of fn ends the reading.
+func (p *Plan) Each(ctx context.Context, fn func(rec arrow.RecordBatch) error) error {
+	rows, err := p.Read(ctx)
+	if err != nil {
+		return err
+	}
+	defer rows.Release()
+	for {
+		rec, err := rows.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err == nil {
+			err = fn(rec)
+			rec.Release()
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
 // Schema of the batches.
 func (r *Rows) Schema() *arrow.Schema { return r.schema }
 
